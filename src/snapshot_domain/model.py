@@ -1,0 +1,117 @@
+"""What the domain speaks of: devices, tenants, digests, snapshots and their ciphertexts."""
+
+import hashlib
+import re
+from datetime import datetime
+from enum import IntFlag
+from typing import NewType, Self
+from uuid import UUID
+
+from attrs import field, frozen
+
+from snapshot_domain.secret import Configuration
+
+DeviceId = NewType("DeviceId", UUID)
+"""A device. A UUID and never text, so that no id can smuggle anything into a path or a query."""
+
+TenantId = NewType("TenantId", UUID)
+"""The owner of devices, and of the key that encrypts their configurations."""
+
+SnapshotId = NewType("SnapshotId", UUID)
+"""A stored snapshot: the key of its row."""
+
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def _is_hex_digest(_: object, __: object, value: str) -> None:
+    if not _HEX_DIGEST.fullmatch(value):
+        raise ValueError("a digest is 64 lower-case hex digits")
+
+
+@frozen
+class Digest:
+    """The SHA-256 of a configuration's text, as 64 lower-case hex digits."""
+
+    hex: str = field(validator=_is_hex_digest)
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Self:
+        """The digest of the text as it is held here."""
+        return cls(hashlib.sha256(configuration.reveal()).hexdigest())
+
+
+@frozen
+class Snapshot:
+    """The whole configuration of one device at one moment, as the poller sent it.
+
+    `collected_at` is UTC, cut to microseconds, and None where the poller gave no readable time.
+    """
+
+    device_id: DeviceId
+    tenant_id: TenantId
+    digest: Digest
+    collected_at: datetime | None
+    configuration: Configuration = field(eq=False)
+
+
+@frozen
+class SnapshotKey:
+    """What identifies a snapshot and gives it its place in its device's timeline.
+
+    A timeline is ordered by (`collected_at`, `sequence`); `sequence` is the stream's.
+    """
+
+    device_id: DeviceId
+    tenant_id: TenantId
+    collected_at: datetime
+    sequence: int
+    digest: Digest
+
+    @property
+    def position(self) -> tuple[datetime, int]:
+        """The place in the device's timeline."""
+        return (self.collected_at, self.sequence)
+
+
+class SnapshotFlag(IntFlag):
+    """What is worth knowing about a stored snapshot, kept beside it."""
+
+    NONE = 0
+    RECEIVED_TIME = 1
+    """`collected_at` is the time the stream received the message (rule 5 of the timeline)."""
+    DIGEST_MISMATCH = 2
+    """The poller's digest is not that of the received text."""
+    COPY = 4
+    """Made by a late arrival that split a run; no message of its own stands behind it."""
+
+
+@frozen
+class Ciphertext:
+    """An encrypted configuration or message, in the self-describing text form that is stored."""
+
+    text: str = field(repr=False)
+
+    @property
+    def format(self) -> str:
+        """The name of the format, read from the text's own prefix."""
+        if self.text.startswith("vault:"):
+            return "transit"
+        if self.text.startswith("si1z:"):
+            return "compressed"
+        if self.text.startswith("si1e:"):
+            return "envelope"
+        return "unknown"
+
+
+@frozen
+class EncryptedSnapshot:
+    """A snapshot on its way to the repository.
+
+    `ciphertext` is None where the snapshot looks unchanged; the repository then says whether
+    it needs one after all.
+    """
+
+    key: SnapshotKey
+    ciphertext: Ciphertext | None
+    plaintext_bytes: int
+    flags: SnapshotFlag = SnapshotFlag.NONE

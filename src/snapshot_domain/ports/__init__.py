@@ -1,0 +1,50 @@
+"""The ports: what the domain needs from the world outside, one small Protocol a file."""
+
+from snapshot_domain.ports.cipher import (
+    Cipher,
+    CipherAnswer,
+    CipherItem,
+    KeyReference,
+    OwnKey,
+    QuarantineCipher,
+    TenantKey,
+)
+from snapshot_domain.ports.clock import Clock
+from snapshot_domain.ports.decryptor import Decryptor, DecryptorItem
+from snapshot_domain.ports.device_directory import DeviceDirectory
+from snapshot_domain.ports.hash_repository import HashRepository, NeedsCiphertext, StoreAnswer
+from snapshot_domain.ports.message_source import Backlog, MessageSource
+from snapshot_domain.ports.metrics import Metrics
+from snapshot_domain.ports.quarantine import (
+    Quarantine,
+    QuarantinedMessage,
+    QuarantineReason,
+)
+from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
+from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
+
+__all__ = [
+    "Backlog",
+    "Cipher",
+    "CipherAnswer",
+    "CipherItem",
+    "Clock",
+    "Decryptor",
+    "DecryptorItem",
+    "DeviceDirectory",
+    "HashRepository",
+    "KeyReference",
+    "MessageSource",
+    "Metrics",
+    "NeedsCiphertext",
+    "OwnKey",
+    "Quarantine",
+    "QuarantineCipher",
+    "QuarantineReason",
+    "QuarantinedMessage",
+    "SnapshotDecoder",
+    "SnapshotListener",
+    "SnapshotNotice",
+    "StoreAnswer",
+    "TenantKey",
+]

@@ -1,0 +1,26 @@
+"""SnapshotListener: is told what was stored, after it was committed."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from snapshot_domain.model import SnapshotId, SnapshotKey
+
+
+@frozen
+class SnapshotNotice:
+    """A snapshot was stored. `next_id` is there when it arrived late."""
+
+    key: SnapshotKey
+    snapshot_id: SnapshotId
+    previous_id: SnapshotId | None
+    next_id: SnapshotId | None
+
+
+class SnapshotListener(Protocol):
+    """Somebody who wants to know of new snapshots, such as a diff engine."""
+
+    async def stored(self, notices: Sequence[SnapshotNotice]) -> None:
+        """Told after commit and settlement. Must return soon; what it raises is only logged."""
+        ...
