@@ -14,6 +14,7 @@ class MalformedReason(StrEnum):
 
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
     NOT_AN_OBJECT = "not_an_object"
     FIELD_MISSING = "field_missing"
     FIELD_TYPE = "field_type"

@@ -1,0 +1,33 @@
+"""Every port in memory: the reference that says what a port means, for dry runs and tests.
+
+Nothing here outlives the process, and the cipher is a toy: it keeps plaintext out of the
+other stores, and protects nothing.
+"""
+
+from snapshot_memory.cipher import MemoryCipher, MemoryKeyring, MemoryQuarantineCipher
+from snapshot_memory.clock import ManualClock
+from snapshot_memory.decryptor import MemoryDecryptor
+from snapshot_memory.device_directory import MemoryDeviceDirectory
+from snapshot_memory.hash_repository import MemoryHashRepository, Run, StoredRow
+from snapshot_memory.message_source import MemoryMessageSource
+from snapshot_memory.metrics import MemoryMetrics
+from snapshot_memory.quarantine import MemoryQuarantine
+from snapshot_memory.snapshot_decoder import MemorySnapshotDecoder
+from snapshot_memory.snapshot_listener import MemorySnapshotListener
+
+__all__ = [
+    "ManualClock",
+    "MemoryCipher",
+    "MemoryDecryptor",
+    "MemoryDeviceDirectory",
+    "MemoryHashRepository",
+    "MemoryKeyring",
+    "MemoryMessageSource",
+    "MemoryMetrics",
+    "MemoryQuarantine",
+    "MemoryQuarantineCipher",
+    "MemorySnapshotDecoder",
+    "MemorySnapshotListener",
+    "Run",
+    "StoredRow",
+]

@@ -1,0 +1,133 @@
+"""HashRepository in memory: the rules of the timeline, spelled out."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import count
+from uuid import UUID
+
+from attrs import define, field, frozen
+
+from snapshot_domain.model import (
+    Ciphertext,
+    DeviceId,
+    Digest,
+    EncryptedSnapshot,
+    SnapshotFlag,
+    SnapshotId,
+    SnapshotKey,
+    TenantId,
+)
+from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
+from snapshot_domain.ports import NeedsCiphertext, StoreAnswer
+from snapshot_memory.device_directory import MemoryDeviceDirectory
+
+Position = tuple[datetime, int]
+
+
+@define
+class Run:
+    """A stored snapshot's place in its timeline: the device had this text from start to end."""
+
+    snapshot_id: SnapshotId
+    tenant_id: TenantId
+    digest: Digest
+    start: Position
+    end: Position
+    flags: SnapshotFlag
+
+
+@frozen
+class StoredRow:
+    """What the backend's own table holds of a stored snapshot."""
+
+    device_id: DeviceId
+    tenant_id: TenantId
+    digest: Digest
+    collected_at: datetime
+    ciphertext: Ciphertext
+
+
+@define
+class MemoryHashRepository:
+    """A timeline a device, and beside them the rows, which others may delete.
+
+    There is no await inside `store`, so that it is atomic without a lock.
+    """
+
+    _directory: MemoryDeviceDirectory
+    rows: dict[SnapshotId, StoredRow] = field(factory=dict)
+    timelines: dict[DeviceId, list[Run]] = field(factory=dict)
+    _numbers: count[int] = field(factory=lambda: count(1))
+
+    async def unchanged(self, keys: Sequence[SnapshotKey]) -> Sequence[bool]:
+        """See HashRepository."""
+        return [self._has_text_of(self._run_at(key), key) for key in keys]
+
+    async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
+        """See HashRepository."""
+        answers: dict[int, StoreAnswer] = {}
+        for index in sorted(range(len(batch)), key=lambda index: batch[index].key.position):
+            answers[index] = self._store_one(batch[index])
+        return [answers[index] for index in range(len(batch))]
+
+    async def check(self) -> None:
+        """Memory always answers."""
+
+    def _store_one(self, snapshot: EncryptedSnapshot) -> StoreAnswer:
+        key = snapshot.key
+        if self._directory.owner_of(key.device_id) != key.tenant_id:
+            return Orphaned()
+        if self._starts_a_run(key):
+            return AlreadyStored()
+        run = self._run_at(key)
+        if run is not None and self._has_text_of(run, key) and run.snapshot_id in self.rows:
+            run.end = max(run.end, key.position)
+            return Unchanged()
+        if snapshot.ciphertext is None:
+            return NeedsCiphertext()
+        if run is not None and key.position < run.end:
+            self._split(key.device_id, run)
+        return self._add(key, snapshot.ciphertext, snapshot.flags)
+
+    def _split(self, device: DeviceId, run: Run) -> None:
+        """The run's text came back at its end: that is a run of its own from now on."""
+        row = self.rows.get(run.snapshot_id)
+        if row is not None:
+            collected_at, sequence = run.end
+            copy_key = SnapshotKey(device, run.tenant_id, collected_at, sequence, run.digest)
+            self._add(copy_key, row.ciphertext, run.flags | SnapshotFlag.COPY)
+        run.end = run.start
+
+    def _add(self, key: SnapshotKey, ciphertext: Ciphertext, flags: SnapshotFlag) -> Stored:
+        snapshot_id = SnapshotId(UUID(int=next(self._numbers)))
+        self.rows[snapshot_id] = StoredRow(
+            key.device_id, key.tenant_id, key.digest, key.collected_at, ciphertext
+        )
+        timeline = self.timelines.setdefault(key.device_id, [])
+        place = self._place_of(key)
+        run = Run(snapshot_id, key.tenant_id, key.digest, key.position, key.position, flags)
+        timeline.insert(place, run)
+        return Stored(
+            snapshot_id,
+            previous_id=timeline[place - 1].snapshot_id if place > 0 else None,
+            next_id=timeline[place + 1].snapshot_id if place + 1 < len(timeline) else None,
+        )
+
+    def _place_of(self, key: SnapshotKey) -> int:
+        """How many of the device's runs start at or before the key's position."""
+        timeline = self.timelines.get(key.device_id, [])
+        return bisect_right(timeline, key.position, key=lambda run: run.start)
+
+    def _run_at(self, key: SnapshotKey) -> Run | None:
+        place = self._place_of(key)
+        return self.timelines[key.device_id][place - 1] if place > 0 else None
+
+    def _starts_a_run(self, key: SnapshotKey) -> bool:
+        return any(
+            run.start == key.position and run.digest == key.digest
+            for run in self.timelines.get(key.device_id, [])
+        )
+
+    def _has_text_of(self, run: Run | None, key: SnapshotKey) -> bool:
+        return run is not None and run.digest == key.digest and run.tenant_id == key.tenant_id

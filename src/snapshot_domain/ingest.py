@@ -1,0 +1,260 @@
+"""IngestSnapshot, the use case: from a batch of deliveries to stored snapshots, settled."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from attrs import field, frozen
+
+from snapshot_domain.backoff import Backoff
+from snapshot_domain.batch import Batch, Candidate
+from snapshot_domain.delivery import Delivery
+from snapshot_domain.errors import DependencyError
+from snapshot_domain.events import SettlementFailed, Stage
+from snapshot_domain.journal import Journal, logger
+from snapshot_domain.model import Ciphertext, Digest, EncryptedSnapshot, Snapshot, SnapshotFlag
+from snapshot_domain.outcome import (
+    DigestMismatched,
+    Malformed,
+    Orphaned,
+    Outcome,
+    Stored,
+    Unforeseen,
+)
+from snapshot_domain.policy import HashPolicy, IngestPolicy
+from snapshot_domain.ports import (
+    Cipher,
+    CipherItem,
+    Clock,
+    DeviceDirectory,
+    HashRepository,
+    MessageSource,
+    Metrics,
+    NeedsCiphertext,
+    SnapshotDecoder,
+    SnapshotListener,
+    SnapshotNotice,
+    TenantKey,
+)
+from snapshot_domain.rejection import Rejection
+from snapshot_domain.settlement import outcome_of, settlement_for
+from snapshot_domain.timeline import key_of, look_unchanged
+
+
+@frozen(eq=False)
+class IngestSnapshot:
+    """Decodes, looks up, encrypts, stores, and then settles: in that order, a batch at a time.
+
+    Nothing is acknowledged before its commit, nothing is discarded before it is quarantined
+    (or policy says that it may be), and one message's fault never costs another its place.
+    """
+
+    source: MessageSource
+    decoder: SnapshotDecoder
+    directory: DeviceDirectory
+    repository: HashRepository
+    cipher: Cipher
+    rejection: Rejection
+    metrics: Metrics
+    clock: Clock
+    backoff: Backoff
+    policy: IngestPolicy
+    listeners: Sequence[SnapshotListener] = ()
+    journal: Journal = field(factory=Journal)
+
+    async def ingest(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Takes the deliveries through to their end, and returns what became of each.
+
+        Every delivery is settled exactly once, also if the call is cancelled: what was
+        committed by then is acknowledged, and the rest is given back at once.
+        """
+        batch = Batch(deliveries, self.clock)
+        try:
+            await self._decide(batch)
+        except asyncio.CancelledError:
+            batch.give_back()
+            await _to_its_end(self._settle(batch))
+            raise
+        await _to_its_end(self._settle(batch))
+        await self._tell_listeners(batch)
+        return batch.outcomes
+
+    async def _decide(self, batch: Batch) -> None:
+        """Gives each message its outcome, and keeps the rejected ones."""
+        fault = await self._fault_of(self._walk(batch))
+        batch.decide_rest(fault or _NOTHING_DECIDED)
+        with batch.stage(Stage.QUARANTINE):
+            fault = await self._fault_of(self.rejection.keep(batch))
+        if fault is not None:
+            for index, _ in batch.rejected():
+                batch.retry_instead(index, fault)
+
+    async def _fault_of(self, step: Awaitable[None]) -> Outcome | None:
+        """What becomes of the messages that the step left undecided; None if it went well."""
+        try:
+            await step
+        except DependencyError as fault:
+            return outcome_of(fault)
+        except Exception as fault:  # noqa: BLE001 - the design's last row: it comes again, never lost
+            return Unforeseen(type(fault).__name__)
+        return None
+
+    async def _walk(self, batch: Batch) -> None:
+        with batch.stage(Stage.DECODE):
+            candidates = self._decode(batch)
+        with batch.stage(Stage.LOOK_UP):
+            candidates = await self._without_orphans(batch, candidates)
+            unchanged, changed = await self._look_up(candidates)
+        encrypted = await self._encrypt(batch, changed)
+        stale = await self._store(batch, unchanged + encrypted)
+        await self._store(batch, await self._encrypt(batch, stale))
+
+    def _decode(self, batch: Batch) -> list[Candidate]:
+        for index, delivery in enumerate(batch.deliveries):
+            try:
+                decoded = self.decoder.decode(delivery.body)
+            except Exception as fault:  # noqa: BLE001 - one message's fault costs no other its place
+                batch.decide(index, Unforeseen(type(fault).__name__))
+                continue
+            if isinstance(decoded, Snapshot):
+                self._accept(batch, index, decoded)
+            else:
+                batch.decide(index, Malformed(decoded))
+        return [
+            candidate
+            for candidate in batch.candidates.values()
+            if not batch.is_decided(candidate.index)
+        ]
+
+    def _accept(self, batch: Batch, index: int, snapshot: Snapshot) -> None:
+        delivery = batch.deliveries[index]
+        key, received_time_used = key_of(snapshot, delivery, self.policy.max_clock_ahead)
+        flags = SnapshotFlag.RECEIVED_TIME if received_time_used else SnapshotFlag.NONE
+        if self._digest_differs(snapshot):
+            flags |= SnapshotFlag.DIGEST_MISMATCH
+            if self.policy.hash_policy is HashPolicy.ENFORCE:
+                batch.decide(index, DigestMismatched())
+        batch.candidates[index] = Candidate(index, snapshot, key, flags)
+
+    def _digest_differs(self, snapshot: Snapshot) -> bool:
+        if self.policy.hash_policy is HashPolicy.TRUST:
+            return False
+        return Digest.of(snapshot.configuration) != snapshot.digest
+
+    async def _without_orphans(
+        self, batch: Batch, candidates: Sequence[Candidate]
+    ) -> list[Candidate]:
+        if not candidates:
+            return []
+        owners = await self.directory.owners({each.key.device_id for each in candidates})
+        owned = []
+        for candidate in candidates:
+            if owners.get(candidate.key.device_id) == candidate.key.tenant_id:
+                owned.append(candidate)
+            else:
+                batch.decide(candidate.index, Orphaned())
+        return owned
+
+    async def _look_up(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """Those that look unchanged, and those that don't."""
+        if not candidates:
+            return [], []
+        keys = [candidate.key for candidate in candidates]
+        looks = look_unchanged(keys, await self.repository.unchanged(keys))
+        unchanged = [each for each, same in zip(candidates, looks, strict=True) if same]
+        changed = [each for each, same in zip(candidates, looks, strict=True) if not same]
+        return unchanged, changed
+
+    async def _encrypt(self, batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
+        if not candidates:
+            return []
+        with batch.stage(Stage.ENCRYPT):
+            answers = await self.cipher.encrypt([_cipher_item(each) for each in candidates])
+        encrypted = []
+        for candidate, answer in zip(candidates, answers, strict=True):
+            if isinstance(answer, Ciphertext):
+                candidate.ciphertext = answer
+                encrypted.append(candidate)
+            else:
+                batch.decide(candidate.index, outcome_of(answer))
+        return encrypted
+
+    async def _store(self, batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Stores them all in one transaction; returns those that need a ciphertext after all."""
+        if not candidates:
+            return []
+        with batch.stage(Stage.STORE):
+            answers = await self.repository.store([_encrypted(each) for each in candidates])
+        stale = []
+        for candidate, answer in zip(candidates, answers, strict=True):
+            if isinstance(answer, NeedsCiphertext):
+                stale.append(candidate)
+            else:
+                batch.decide(candidate.index, answer)
+        return stale
+
+    async def _settle(self, batch: Batch) -> None:
+        settlements = [
+            (delivery, settlement_for(outcome, delivery.attempt, self.backoff))
+            for delivery, outcome in zip(batch.deliveries, batch.outcomes, strict=True)
+        ]
+        with batch.stage(Stage.SETTLE):
+            fault = await self._fault_of(self.source.settle(settlements))
+        if fault is not None:
+            logger.warning("%d settlements are not confirmed and may come again", len(settlements))
+            self.metrics.record(SettlementFailed(len(settlements)))
+        self.metrics.record(batch.handled())
+        self.journal.write(batch)
+
+    async def _tell_listeners(self, batch: Batch) -> None:
+        notices = _notices(batch)
+        if not notices:
+            return
+        for listener in self.listeners:
+            fault = await self._fault_of(listener.stored(notices))
+            if fault is not None:
+                logger.warning("a listener failed on %d notices", len(notices))
+
+
+_NOTHING_DECIDED = Unforeseen("NothingDecided")
+"""The walk ended without a fault and left a message undecided: a port broke its promise."""
+
+
+def _cipher_item(candidate: Candidate) -> CipherItem:
+    """Bound to tenant, device and digest, never to row or time: the copy of a run keeps it."""
+    key = candidate.key
+    return CipherItem(
+        key=TenantKey(key.tenant_id),
+        plaintext=candidate.snapshot.configuration,
+        aad=f"{key.tenant_id}|{key.device_id}|{key.digest.hex}",
+    )
+
+
+def _encrypted(candidate: Candidate) -> EncryptedSnapshot:
+    return EncryptedSnapshot(
+        key=candidate.key,
+        ciphertext=candidate.ciphertext,
+        plaintext_bytes=candidate.snapshot.configuration.size_bytes,
+        flags=candidate.flags,
+    )
+
+
+def _notices(batch: Batch) -> list[SnapshotNotice]:
+    return [
+        SnapshotNotice(
+            batch.candidates[index].key, outcome.snapshot_id, outcome.previous_id, outcome.next_id
+        )
+        for index, outcome in enumerate(batch.outcomes)
+        if isinstance(outcome, Stored)
+    ]
+
+
+async def _to_its_end(step: Awaitable[None]) -> None:
+    """Awaits a step that must not be left half done, and passes a cancellation on after it."""
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

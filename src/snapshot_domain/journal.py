@@ -1,0 +1,121 @@
+"""What the log says of a batch: our own words, ids and counts, never content."""
+
+import logging
+from collections import Counter
+
+from snapshot_domain.batch import Batch
+from snapshot_domain.model import TenantId
+from snapshot_domain.outcome import (
+    AlreadyStored,
+    DependencyMisconfigured,
+    DependencyUnavailable,
+    DigestMismatched,
+    GivenBack,
+    ItemRefused,
+    Malformed,
+    Orphaned,
+    Outcome,
+    Stored,
+    TenantKeyMissing,
+    Unchanged,
+    Unforeseen,
+)
+
+logger = logging.getLogger("snapshot_ingest")
+
+_TENANTS_REMEMBERED_AT_MOST = 10_000
+
+
+class Journal:
+    """Writes a line for each message that was stored or rejected, and one for many retries."""
+
+    def __init__(self) -> None:
+        self._tenants_without_key: set[TenantId] = set()
+
+    def write(self, batch: Batch) -> None:
+        """Logs what became of the batch's messages."""
+        retried: Counter[Outcome] = Counter()
+        for index, outcome in enumerate(batch.outcomes):
+            match outcome:
+                case Stored() | Unchanged() | AlreadyStored():
+                    self._write_settled(batch, index, outcome)
+                case Malformed() | Orphaned() | DigestMismatched() | ItemRefused():
+                    self._write_rejected(batch, index, outcome)
+                case TenantKeyMissing():
+                    self._write_key_missing(batch, index)
+                case _:
+                    retried[outcome] += 1
+        for outcome, messages in retried.items():
+            self._write_retried(outcome, messages)
+
+    def _write_settled(self, batch: Batch, index: int, outcome: Outcome) -> None:
+        level = logging.INFO if isinstance(outcome, Stored) else logging.DEBUG
+        if logger.isEnabledFor(level):
+            key = batch.candidates[index].key
+            logger.log(
+                level,
+                "%s: device %s, sequence %d",
+                _words(outcome),
+                key.device_id,
+                key.sequence,
+            )
+
+    def _write_rejected(self, batch: Batch, index: int, outcome: Outcome) -> None:
+        candidate = batch.candidates.get(index)
+        logger.warning(
+            "%s: device %s, sequence %d",
+            _words(outcome),
+            candidate.key.device_id if candidate else "unknown",
+            batch.deliveries[index].origin.sequence,
+        )
+
+    def _write_key_missing(self, batch: Batch, index: int) -> None:
+        tenant_id = batch.candidates[index].key.tenant_id
+        if tenant_id in self._tenants_without_key:
+            return
+        if len(self._tenants_without_key) < _TENANTS_REMEMBERED_AT_MOST:
+            self._tenants_without_key.add(tenant_id)
+        logger.error(
+            "no key for tenant %s: its messages wait in the quarantine; create its key or "
+            "check the rights of the ingest role on it",
+            tenant_id,
+        )
+
+    def _write_retried(self, outcome: Outcome, messages: int) -> None:
+        match outcome:
+            case DependencyMisconfigured() | Unforeseen():
+                logger.error("%s: %d messages will come again", _words(outcome), messages)
+            case GivenBack():
+                logger.info("%s: %d messages", _words(outcome), messages)
+            case _:
+                logger.warning("%s: %d messages will come again", _words(outcome), messages)
+
+
+def _words(outcome: Outcome) -> str:
+    match outcome:
+        case Stored(next_id=None):
+            return "stored"
+        case Stored():
+            return "stored late"
+        case Malformed(reason):
+            return f"malformed ({reason})"
+        case ItemRefused(by):
+            return f"refused by the {by}"
+        case DependencyUnavailable(dependency):
+            return f"{dependency} unavailable"
+        case DependencyMisconfigured(_, what):
+            return f"misconfigured: {what}"
+        case Unforeseen(error_class):
+            return f"unforeseen {error_class}"
+        case _:
+            return _PLAIN_WORDS[type(outcome)]
+
+
+_PLAIN_WORDS: dict[type[Outcome], str] = {
+    Unchanged: "unchanged",
+    AlreadyStored: "already stored",
+    Orphaned: "orphan: the device is unknown or not that tenant's",
+    DigestMismatched: "the digest is not that of the text",
+    TenantKeyMissing: "no key for the tenant",
+    GivenBack: "given back",
+}

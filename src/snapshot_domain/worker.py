@@ -1,0 +1,214 @@
+"""The loop around the use case: one fetcher, several batches in flight, and an orderly stop."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any
+
+from attrs import frozen
+
+from snapshot_domain.backoff import Backoff
+from snapshot_domain.delivery import Delivery, Retry
+from snapshot_domain.errors import Dependency, DependencyError, Misconfigured
+from snapshot_domain.events import FetchFailed, InFlightChanged, SettlementFailed
+from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.journal import logger
+from snapshot_domain.ports import Clock, MessageSource, Metrics
+
+
+@frozen
+class WorkerLimits:
+    """How much a worker takes in hand, and how long it may take to let go.
+
+    `batch_messages` and `batch_bytes` bound one batch, `batches_in_flight` and
+    `in_flight_bytes` all of them together. `extend_every` must be well below the source's
+    deadline for a delivery; `grace` is the time that a stop gives to what is in hand.
+    """
+
+    batch_messages: int = 200
+    batch_bytes: int = 4 * 1024 * 1024
+    batches_in_flight: int = 4
+    in_flight_bytes: int = 16 * 1024 * 1024
+    extend_every: timedelta = timedelta(seconds=10)
+    grace: timedelta = timedelta(seconds=20)
+
+
+class Worker:
+    """Feeds batches to the use case until it is told to stop.
+
+    A fault of the source or of the use case never ends it.
+    """
+
+    def __init__(
+        self,
+        source: MessageSource,
+        use_case: IngestSnapshot,
+        metrics: Metrics,
+        clock: Clock,
+        backoff: Backoff,
+        limits: WorkerLimits,
+    ) -> None:
+        self._source = source
+        self._use_case = use_case
+        self._metrics = metrics
+        self._clock = clock
+        self._backoff = backoff
+        self._limits = limits
+        self._stopping = asyncio.Event()
+        self._in_hand: dict[asyncio.Task[None], Sequence[Delivery]] = {}
+        self._failed_fetches = 0
+
+    def stop(self) -> None:
+        """Asks for an orderly stop: nothing more is fetched, what is in hand is finished.
+
+        Must be called in the loop that runs the worker; a signal handler of that loop is fine.
+        """
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Returns after a stop, when everything in hand has been settled.
+
+        A cancellation is a stop too; it is passed on after the same orderly end.
+        """
+        fetching = asyncio.create_task(self._fetch_until_stopped())
+        try:
+            await asyncio.shield(fetching)
+        finally:
+            self.stop()
+            await _ended(fetching)
+            await self._finish_in_hand()
+
+    async def _fetch_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            await self._wait_for_room()
+            if self._stopping.is_set():
+                return
+            deliveries = await self._fetch()
+            if self._stopping.is_set():
+                await self._give_back(deliveries)
+            elif deliveries:
+                self._take_in_hand(deliveries)
+
+    async def _wait_for_room(self) -> None:
+        """Until another batch may be taken in hand, or the worker is told to stop."""
+        while not self._has_room():
+            await self._until_stopped_or(asyncio.wait(self._in_hand, return_when="FIRST_COMPLETED"))
+            if self._stopping.is_set():
+                return
+
+    def _has_room(self) -> bool:
+        """Whether a whole batch fits; with nothing in hand there is always room for one."""
+        if not self._in_hand:
+            return True
+        return (
+            len(self._in_hand) < self._limits.batches_in_flight
+            and self._bytes_in_hand() + self._limits.batch_bytes <= self._limits.in_flight_bytes
+        )
+
+    def _bytes_in_hand(self) -> int:
+        return sum(
+            delivery.body.size_bytes
+            for deliveries in self._in_hand.values()
+            for delivery in deliveries
+        )
+
+    async def _fetch(self) -> Sequence[Delivery]:
+        """What the source has for us; nothing, after a growing pause, if it failed."""
+        try:
+            deliveries = await self._source.fetch(
+                self._limits.batch_messages, self._limits.batch_bytes
+            )
+        except DependencyError as fault:
+            pause = self._pause_after(fault)
+            logger.warning("nothing fetched, next try in %.1f s: %s", pause.total_seconds(), fault)
+        except Exception as fault:  # noqa: BLE001 - a worker goes on, whatever the source does
+            pause = self._pause_after(fault)
+            logger.error("nothing fetched: unforeseen %s", type(fault).__name__)
+        else:
+            self._failed_fetches = 0
+            return deliveries
+        self._metrics.record(FetchFailed(Dependency.SOURCE))
+        await self._until_stopped_or(self._clock.sleep(pause.total_seconds()))
+        return ()
+
+    def _pause_after(self, fault: Exception) -> timedelta:
+        self._failed_fetches += 1
+        if isinstance(fault, Misconfigured):
+            return self._backoff.most
+        return self._backoff.delay(self._failed_fetches)
+
+    def _take_in_hand(self, deliveries: Sequence[Delivery]) -> None:
+        task = asyncio.create_task(self._ingest(deliveries))
+        self._in_hand[task] = deliveries
+        self._tell_in_flight()
+        task.add_done_callback(self._let_go)
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        del self._in_hand[task]
+        self._tell_in_flight()
+
+    def _tell_in_flight(self) -> None:
+        self._metrics.record(
+            InFlightChanged(
+                batches=len(self._in_hand),
+                messages=sum(map(len, self._in_hand.values())),
+                body_bytes=self._bytes_in_hand(),
+            )
+        )
+
+    async def _ingest(self, deliveries: Sequence[Delivery]) -> None:
+        """One batch to its end, its deadline extended as long as it takes."""
+        extending = asyncio.create_task(self._keep_extending(deliveries))
+        try:
+            await self._use_case.ingest(deliveries)
+        except Exception as fault:  # noqa: BLE001 - the batch comes again, the worker goes on
+            logger.error("a batch ended in an unforeseen %s", type(fault).__name__)
+        finally:
+            extending.cancel()
+
+    async def _keep_extending(self, deliveries: Sequence[Delivery]) -> None:
+        while True:
+            await self._clock.sleep(self._limits.extend_every.total_seconds())
+            try:
+                await self._source.extend(deliveries)
+            except Exception as fault:  # noqa: BLE001 - without more time they only come again
+                logger.warning(
+                    "no more time for %d messages: %s", len(deliveries), type(fault).__name__
+                )
+
+    async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        if not deliveries:
+            return
+        try:
+            await self._source.settle([(each, Retry(timedelta(0))) for each in deliveries])
+        except DependencyError as fault:
+            logger.warning(
+                "%d messages come again after their deadline: %s", len(deliveries), fault
+            )
+            self._metrics.record(SettlementFailed(len(deliveries)))
+
+    async def _finish_in_hand(self) -> None:
+        """Waits for the batches in hand; those that outlast the grace period give back."""
+        if not self._in_hand:
+            return
+        _, unfinished = await asyncio.wait(
+            self._in_hand, timeout=self._limits.grace.total_seconds()
+        )
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished)
+
+    async def _until_stopped_or(self, waiting: Coroutine[Any, Any, object]) -> None:
+        """Waits for whichever comes first, and cancels the other."""
+        tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._stopping.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Waits for a task that is about to end, without taking over its exception."""
+    await asyncio.wait([task])
