@@ -58,7 +58,7 @@ class MemoryHashRepository:
     _directory: MemoryDeviceDirectory
     rows: dict[SnapshotId, StoredRow] = field(factory=dict)
     timelines: dict[DeviceId, list[Run]] = field(factory=dict)
-    _numbers: count[int] = field(factory=lambda: count(1))
+    _numbers: "count[int]" = field(factory=lambda: count(1))
 
     async def unchanged(self, keys: Sequence[SnapshotKey]) -> Sequence[bool]:
         """See HashRepository."""

@@ -1,0 +1,1 @@
+"""What the tests share: builders of messages, and worlds to run the use case in."""

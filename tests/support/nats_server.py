@@ -1,0 +1,212 @@
+"""A nats-server of a test's own: to kill, to configure oddly, and to talk to without a client."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from attrs import evolve, field, frozen
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerInfo
+
+from snapshot_conformance.message_source import eventually
+from snapshot_ingest.stack.wheels import NATS_SERVER, locate
+from snapshot_nats import (
+    ConnectionSettings,
+    ConsumerNeeds,
+    JetStreamSource,
+    SafeClient,
+    SourceSettings,
+    StreamShape,
+    connect,
+    ensure_consumer,
+    ensure_stream,
+)
+
+_ANSWER_SECONDS = 5.0
+
+
+class OwnNatsServer:
+    """Listens on a free port of loopback, the same after each restart, with JetStream.
+
+    `extra` is configuration beyond that. Its stop is a kill: what was not yet on disk is lost,
+    as it would be.
+    """
+
+    def __init__(self, directory: Path, extra: str = "") -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._log = directory / "nats.log"
+        self._config = directory / "nats.conf"
+        self._config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\n'
+            f"jetstream {{ store_dir: {json.dumps(str(directory / 'store'))} }}\n{extra}\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Returns when it greets its clients and offers JetStream."""
+        program = str(locate(NATS_SERVER))
+        argv = [program, "-c", str(self._config), "-l", str(self._log)]
+        self._process = subprocess.Popen(argv)  # noqa: ASYNC220 - it only starts it
+        await eventually(self._is_ready)
+
+    def kill(self) -> None:
+        """Ends it at once; there is nothing left of it when this returns."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """From now on it accepts connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    async def _is_ready(self) -> bool:
+        try:
+            return b'"jetstream":true' in await self._greeting()
+        except OSError:
+            return False
+
+    async def _greeting(self) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            return await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
+        finally:
+            writer.close()
+
+    async def send_raw(self, command: bytes) -> None:
+        """Sends one protocol command as a publisher of any kind could, and checks it was taken."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
+            writer.write(b'CONNECT {"verbose":false,"headers":true}\r\n' + command + b"PING\r\n")
+            answer = await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
+        finally:
+            writer.close()
+        assert answer == b"PONG\r\n"
+
+
+@asynccontextmanager
+async def own_nats_server(directory: Path, extra: str = "") -> AsyncIterator[OwnNatsServer]:
+    """A running server, which is gone afterwards."""
+    server = OwnNatsServer(directory, extra)
+    try:
+        await server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@frozen
+class Place:
+    """A stream and a consumer of one test, and a plain way to look at them.
+
+    `client` and `jetstream` are nats-py as it is, except that the client's class is ours.
+    """
+
+    url: str
+    stream: str
+    durable: str
+    family: str
+    client: SafeClient
+    jetstream: JetStreamContext
+    sources: list[JetStreamSource] = field(factory=list)
+
+    @property
+    def subject(self) -> str:
+        """A subject that the consumer takes."""
+        return f"{self.family}.create.6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
+
+    def needs(self, needs: ConsumerNeeds | None = None) -> ConsumerNeeds:
+        """The same needs, for the subjects of this place."""
+        return evolve(needs or ConsumerNeeds(), filter_subject=f"{self.family}.>")
+
+    def source(
+        self,
+        needs: ConsumerNeeds | None = None,
+        *,
+        patience_s: float = 0.3,
+        answer_timeout_s: float = 5.0,
+    ) -> JetStreamSource:
+        """A source on this place, not yet connected; it is closed with the place."""
+        source = JetStreamSource(
+            ConnectionSettings(
+                servers=(self.url,),
+                connect_timeout=timedelta(seconds=2),
+                reconnect_wait=timedelta(seconds=0.05),
+            ),
+            SourceSettings(
+                stream=self.stream,
+                durable=self.durable,
+                needs=self.needs(needs),
+                patience=timedelta(seconds=patience_s),
+                answer_timeout=timedelta(seconds=answer_timeout_s),
+            ),
+        )
+        self.sources.append(source)
+        return source
+
+    async def publish(self, *bodies: bytes) -> None:
+        """Puts the bodies on the stream, one after the other."""
+        for body in bodies:
+            await self.jetstream.publish(self.subject, body)
+
+    async def until_unsettled(self, count: int) -> None:
+        """Waits until that many messages are delivered and not settled."""
+
+        async def holds() -> bool:
+            return (await self.info()).num_ack_pending == count
+
+        await eventually(holds)
+
+    async def until_waiting(self) -> None:
+        """Waits until a pull waits at the consumer."""
+
+        async def holds() -> bool:
+            return bool((await self.info()).num_waiting)
+
+        await eventually(holds)
+
+    async def info(self) -> ConsumerInfo:
+        """What the server says of the consumer."""
+        info: ConsumerInfo = await self.jetstream.consumer_info(self.stream, self.durable)
+        return info
+
+
+@asynccontextmanager
+async def place_on(url: str, *, needs: ConsumerNeeds | None = None) -> AsyncIterator[Place]:
+    """An empty stream and its consumer with names of their own, gone afterwards."""
+    name = uuid4().hex[:12]
+    client = await connect(
+        ConnectionSettings(servers=(url,), reconnect_wait=timedelta(seconds=0.05))
+    )
+    place = Place(
+        url, f"S_{name}", f"D_{name}", f"t{name}.config.snapshot", client, client.jetstream()
+    )
+    try:
+        await ensure_stream(client, StreamShape(name=place.stream, subjects=(f"t{name}.>",)))
+        await ensure_consumer(client, place.stream, place.durable, place.needs(needs))
+        yield place
+    finally:
+        for source in place.sources:
+            await source.close()
+        if client.is_connected:
+            await place.jetstream.delete_stream(place.stream)
+        await client.close()
