@@ -1,0 +1,102 @@
+"""The contract of Metrics: it takes every event at any time, and never raises."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+
+from snapshot_domain.errors import Dependency
+from snapshot_domain.events import (
+    BacklogObserved,
+    BatchHandled,
+    Event,
+    FetchFailed,
+    InFlightChanged,
+    MessageHandled,
+    SettlementFailed,
+    Stage,
+)
+from snapshot_domain.model import SnapshotId
+from snapshot_domain.outcome import (
+    AlreadyStored,
+    DependencyMisconfigured,
+    DependencyUnavailable,
+    DigestMismatched,
+    GivenBack,
+    ItemRefused,
+    Malformed,
+    MalformedReason,
+    Orphaned,
+    Outcome,
+    Stored,
+    TenantKeyMissing,
+    Unchanged,
+    Unforeseen,
+)
+from snapshot_domain.ports import Metrics
+
+EVERY_OUTCOME: tuple[Outcome, ...] = (
+    Stored(SnapshotId(UUID(int=1))),
+    Unchanged(),
+    AlreadyStored(),
+    *(Malformed(reason) for reason in MalformedReason),
+    Orphaned(),
+    DigestMismatched(),
+    *(ItemRefused(dependency) for dependency in Dependency),
+    TenantKeyMissing(),
+    *(DependencyUnavailable(dependency) for dependency in Dependency),
+    *(DependencyMisconfigured(dependency, "something to do") for dependency in Dependency),
+    Unforeseen("ZeroDivisionError"),
+    GivenBack(),
+)
+"""One of each outcome, and of each variety where it has some."""
+
+
+def _batch(*outcomes: Outcome) -> BatchHandled:
+    return BatchHandled(
+        messages=[
+            MessageHandled(outcome, attempt=attempt, body_bytes=2_048)
+            for attempt, outcome in enumerate(outcomes, start=1)
+        ],
+        stage_seconds=dict.fromkeys(Stage, 0.01),
+    )
+
+
+EVERY_EVENT: tuple[Event, ...] = (
+    _batch(*EVERY_OUTCOME),
+    _batch(),
+    BatchHandled(messages=[], stage_seconds={}),
+    InFlightChanged(batches=1, messages=100, body_bytes=204_800),
+    BacklogObserved(pending=7, unsettled=3, redelivered=1, oldest_age_seconds=12.5),
+    SettlementFailed(messages=2),
+    *(FetchFailed(dependency) for dependency in Dependency),
+)
+"""One of each event, and of each variety where it has some."""
+
+
+class MetricsContract:
+    """Subclass it and give it `metrics`."""
+
+    @pytest.fixture
+    def metrics(self) -> Metrics:
+        """The metrics under test."""
+        raise NotImplementedError("a subclass gives the metrics")
+
+    @pytest.mark.parametrize("event", EVERY_EVENT, ids=lambda event: type(event).__name__)
+    def test_every_event_is_taken(self, metrics: Metrics, event: Event) -> None:
+        metrics.record(event)
+
+    def test_an_event_with_impossible_figures_does_not_raise(self, metrics: Metrics) -> None:
+        metrics.record(SettlementFailed(messages=-1))
+        metrics.record(BacklogObserved(-1, -1, -1, float("nan")))
+        metrics.record(
+            BatchHandled(
+                messages=[MessageHandled(Unchanged(), attempt=-1, body_bytes=-1)],
+                stage_seconds={Stage.DECODE: float("inf")},
+            )
+        )
+
+    def test_events_may_come_from_several_threads(self, metrics: Metrics) -> None:
+        with ThreadPoolExecutor(max_workers=4) as threads:
+            for done in [threads.submit(metrics.record, event) for event in EVERY_EVENT * 20]:
+                done.result(timeout=30)
