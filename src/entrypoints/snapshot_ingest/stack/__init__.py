@@ -1,0 +1,17 @@
+"""Real nats-server, PostgreSQL and OpenBao on loopback, from their wheels."""
+
+from snapshot_ingest.stack.addresses import Pids, StackAddresses
+from snapshot_ingest.stack.errors import StackError
+from snapshot_ingest.stack.openbao_roles import AppRole
+from snapshot_ingest.stack.ports import StackPorts
+from snapshot_ingest.stack.stack import EmbeddedStack, ServerName
+
+__all__ = [
+    "AppRole",
+    "EmbeddedStack",
+    "Pids",
+    "ServerName",
+    "StackAddresses",
+    "StackError",
+    "StackPorts",
+]
