@@ -5,9 +5,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import Any, Self
 from uuid import uuid4
 
@@ -27,31 +25,6 @@ DECRYPT_ALL = 'path "transit/decrypt/*" { capabilities = ["update"] }'
 _EVERYTHING = (
     'path "*" { capabilities = ["create", "read", "update", "delete", "list", "patch", "sudo"] }'
 )
-
-
-class TestClock:
-    """The real clock, which a test may move forward."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self._ahead_seconds = 0.0
-
-    def now(self) -> datetime:
-        """The time of day."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds, with all that the test added."""
-        return monotonic() + self._ahead_seconds
-
-    async def sleep(self, seconds: float) -> None:
-        """Moves the clock."""
-        self.advance(seconds)
-
-    def advance(self, seconds: float) -> None:
-        """Moves the clock."""
-        self._ahead_seconds += seconds
 
 
 class RawOpenBao:
@@ -125,15 +98,6 @@ class RawOpenBao:
         )
         token: str = auth["client_token"]
         return token
-
-    async def tokens_of_policy(self, policy_path_part: str) -> list[str]:
-        """The accessors of the live tokens whose policies contain this text."""
-        found = []
-        for accessor in (await self.call("LIST", "auth/token/accessors"))["keys"]:
-            answer = await self.request("POST", "auth/token/lookup-accessor", accessor=accessor)
-            if answer.is_success and policy_path_part in str(answer.json()["data"]["policies"]):
-                found.append(accessor)
-        return found
 
     async def revoke_tokens_of_role(self, login: AppRoleLogin) -> int:
         """Revokes every live token of the login's role; returns how many there were."""

@@ -1,0 +1,39 @@
+"""Cipher, QuarantineCipher and Decryptor over OpenBao's Transit secrets engine.
+
+`OpenBao` is the logged-in connection that they share; `TransitKeys` makes the keys.
+"""
+
+from snapshot_openbao.batches import Limits
+from snapshot_openbao.cipher import TransitCipher
+from snapshot_openbao.client import Address
+from snapshot_openbao.connection import OpenBao, Timing
+from snapshot_openbao.decryptor import TransitDecryptor
+from snapshot_openbao.keys import TransitKeys
+from snapshot_openbao.login import (
+    AppRoleLogin,
+    Credential,
+    Login,
+    SecretFile,
+    SecretText,
+    TokenLogin,
+)
+from snapshot_openbao.paths import key_name
+from snapshot_openbao.sealed_body import SealedBodyCipher
+
+__all__ = [
+    "Address",
+    "AppRoleLogin",
+    "Credential",
+    "Limits",
+    "Login",
+    "OpenBao",
+    "SealedBodyCipher",
+    "SecretFile",
+    "SecretText",
+    "Timing",
+    "TokenLogin",
+    "TransitCipher",
+    "TransitDecryptor",
+    "TransitKeys",
+    "key_name",
+]

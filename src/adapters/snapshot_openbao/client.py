@@ -1,0 +1,134 @@
+"""HTTP to OpenBao through hvac: the one place that meets the driver and its errors.
+
+What leaves this module is a `Reply` or a `Problem`, never a driver's error: those of requests
+hold the token and the body in `.request`, those of hvac the whole answer in their text.
+"""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import field, frozen
+from hvac.adapters import RawAdapter
+from requests import Session
+from requests.exceptions import (
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    RequestException,
+    Timeout,
+)
+from urllib3.exceptions import HTTPError
+
+from snapshot_openbao.errors import Problem
+
+_JSON = {"Content-Type": "application/json"}
+
+
+@frozen
+class Address:
+    """Where OpenBao is. Nothing of it is taken from the environment.
+
+    `ca_file` holds the certificates to trust in place of the usual ones.
+    """
+
+    url: str
+    ca_file: Path | None = None
+    namespace: str | None = None
+    connect_seconds: float = 3.0
+
+
+@frozen
+class Reply:
+    """What OpenBao answered. The body can hold plaintext, so nothing prints it."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+class HttpClient:
+    """Posts to OpenBao from any thread; each thread has a driver of its own.
+
+    hvac's client is not thread-safe, does not say the status of every failure, and takes token,
+    address and certificates from the environment where they are not given. Its adapter alone
+    does none of the latter two.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._local = threading.local()
+        self._sessions: list[Session] = []
+        self._sessions_lock = threading.Lock()
+
+    def post(
+        self, path: str, body: bytes, *, token: str, timeout_seconds: float
+    ) -> Reply | Problem:
+        """What the path answers, whatever its status, or why there is no answer.
+
+        The timeout bounds each wait for the server.
+        """
+        try:
+            response = self._adapter().post(
+                f"/v1/{path}",
+                headers=dict(_JSON) | ({"X-Vault-Token": token} if token else {}),
+                data=body,
+                timeout=(min(self._address.connect_seconds, timeout_seconds), timeout_seconds),
+                raise_exception=False,
+            )
+            return Reply(response.status_code, response.content)
+        except (OSError, HTTPError) as error:  # RequestException is an OSError
+            problem = _problem_of(error)
+        return problem
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+        with self._sessions_lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def _adapter(self) -> RawAdapter:
+        adapter: RawAdapter | None = getattr(self._local, "adapter", None)
+        if adapter is None:
+            adapter = self._local.adapter = self._new_adapter()
+        return adapter
+
+    def _new_adapter(self) -> RawAdapter:
+        session = Session()
+        # A proxy or a .netrc of the environment must not get between us and OpenBao.
+        session.trust_env = False
+        if self._address.ca_file is not None:
+            session.verify = str(self._address.ca_file)
+        with self._sessions_lock:
+            self._sessions.append(session)
+        return RawAdapter(
+            base_uri=self._address.url,
+            token="",
+            session=session,
+            namespace=self._address.namespace,
+            # A redirect would carry plaintext and token to an address that nobody configured.
+            allow_redirects=False,
+        )
+
+
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, MissingSchema | InvalidSchema | InvalidURL):
+        return Problem.BAD_ADDRESS
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+        return Problem.UNTRUSTED_CERTIFICATE
+    if isinstance(error, Timeout):
+        return Problem.NO_TIME_LEFT
+    if isinstance(error, RequestException | HTTPError | ConnectionError):
+        return Problem.NO_ANSWER
+    # requests wraps everything of the network; what is left comes from reading the CA file.
+    return Problem.CA_UNREADABLE
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and the errors in its arguments and reasons, where drivers nest them."""
+    yield error
+    nested = [*error.args, getattr(error, "reason", None)]
+    for cause in nested:
+        if isinstance(cause, BaseException):
+            yield from _causes(cause)

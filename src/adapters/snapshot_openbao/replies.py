@@ -1,0 +1,39 @@
+"""Reads the JSON of OpenBao's answers without letting an error hold any of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def json_object(body: bytes) -> Mapping[str, Any] | None:
+    """The answer as a mapping, or None if it is no JSON object.
+
+    json's own error holds the whole document, so none leaves here.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    return answer if isinstance(answer, dict) else None
+
+
+def error_texts(body: bytes) -> Sequence[str] | None:
+    """The texts under `errors`, or None if the answer is not of OpenBao's form."""
+    answer = json_object(body)
+    errors = answer.get("errors") if answer is not None else None
+    if not isinstance(errors, list):
+        return None
+    return [text for text in errors if isinstance(text, str)]
+
+
+def batch_results(body: bytes, count: int) -> Sequence[Mapping[str, Any]] | None:
+    """The entries under `data.batch_results`, or None if there are not exactly `count` of them.
+
+    They come with the status 200 as well as with 400 and 500.
+    """
+    answer = json_object(body)
+    data = answer.get("data") if answer is not None else None
+    results = data.get("batch_results") if isinstance(data, dict) else None
+    if not isinstance(results, list) or len(results) != count:
+        return None
+    return results if all(isinstance(entry, dict) for entry in results) else None
