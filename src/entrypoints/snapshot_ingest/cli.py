@@ -1,0 +1,219 @@
+"""The command line: what there is to type, and what each command is for.
+
+Each command's module is imported when the command is run, so that --help stays quick.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from attrs import frozen
+
+from snapshot_ingest.command_errors import UsageError
+
+if TYPE_CHECKING:
+    from snapshot_ingest.settings import Settings
+
+app = typer.Typer(
+    name="snapshot-ingest",
+    help="Takes router configuration snapshots off NATS JetStream and stores them encrypted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@frozen
+class _Global:
+    """The options that stand before the command."""
+
+    config: Path | None
+    overrides: list[str]
+    log_level: str | None
+
+    def settings(self, default_level: str = "WARNING") -> "Settings":
+        """The settings, checked; logging is set up on the way."""
+        from snapshot_ingest.settings_loading import load_settings
+
+        logging.basicConfig(
+            level=self.log_level or default_level,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
+        return load_settings(self.config, self.overrides)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; also SNAPSHOT_INGEST_CONFIG.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as http.port=0."),
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.", case_sensitive=False)
+    ] = None,
+) -> None:
+    if log_level is not None and log_level.upper() not in _LEVELS:
+        raise UsageError("--log-level is not known", expected=", ".join(_LEVELS))
+    level = log_level.upper() if log_level else None
+    context.obj = _Global(config, overrides or [], level)
+
+
+@app.command()
+def run(context: typer.Context) -> None:
+    """Ingest from the configured servers until stopped."""
+    from snapshot_ingest.commands.run import run as command
+
+    asyncio.run(command(_given(context).settings("INFO")))
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where it keeps everything [snapshot-ingest-data].")
+    ] = None,
+    ephemeral: Annotated[bool, typer.Option(help="Throw everything away at the end.")] = False,
+    simulate: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Publish a made-up fleet of N devices.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the made-up fleet.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    publish: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="Publish files; may be repeated.")
+    ] = None,
+    until_idle: Annotated[bool, typer.Option(help="End when everything is settled.")] = False,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+    nats_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
+    postgres_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
+    openbao_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
+) -> None:
+    """Start real NATS, PostgreSQL and OpenBao here, and ingest."""
+    from snapshot_ingest.commands.up import DEFAULT_DATA_DIR, UpOptions
+    from snapshot_ingest.commands.up import up as command
+    from snapshot_ingest.stack import StackPorts
+
+    given = _given(context)
+    if given.config is not None:
+        raise UsageError("up makes its own configuration", expected="no --config")
+    if ephemeral and data_dir is not None:
+        raise UsageError("--ephemeral and --data-dir are both given", expected="one of them")
+    if simulate is not None and publish:
+        raise UsageError("--simulate and --publish are both given", expected="one of them")
+    asked = UpOptions(
+        data_dir=None if ephemeral else data_dir or DEFAULT_DATA_DIR,
+        ports=StackPorts(nats=nats_port, postgres=postgres_port, openbao=openbao_port),
+        simulate=simulate,
+        rounds=rounds,
+        seed=seed,
+        publish=publish or [],
+        until_idle=until_idle,
+        as_json=json,
+        overrides=given.overrides,
+    )
+    asyncio.run(command(asked, given.log_level or "WARNING"))
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…")],
+    tenant: Annotated[str | None, typer.Option(help="The devices' tenant, a UUID.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="When the first files were collected, RFC 3339.")
+    ] = None,
+    repeat: Annotated[int, typer.Option(help="Publish all of it so many times.")] = 1,
+    rate: Annotated[float | None, typer.Option(help="Messages a second.")] = None,
+    register: Annotated[
+        bool, typer.Option(help="Register tenant, devices and key first, for demonstrations.")
+    ] = False,
+) -> None:
+    """Publish files on the stream as the poller would."""
+    from snapshot_ingest.commands.publish import PublishOptions
+    from snapshot_ingest.commands.publish import publish as command
+    from snapshot_ingest.publish_paths import parse_start, parse_tenant
+    from snapshot_ingest.tenants import DEMO_TENANT
+
+    if rate is not None and rate <= 0:
+        raise UsageError("--rate is not positive", expected="messages a second, such as 100")
+    asked = PublishOptions(
+        paths=paths,
+        tenant_id=parse_tenant(tenant) if tenant else DEMO_TENANT,
+        start=parse_start(start) if start else None,
+        repeat=repeat,
+        rate=rate,
+        register=register,
+    )
+    asyncio.run(command(_given(context).settings(), asked))
+
+
+@app.command()
+def migrate(
+    context: typer.Context,
+    with_backend_tables: Annotated[
+        bool, typer.Option(help="Make the backend's tables too, where nothing else does.")
+    ] = False,
+) -> None:
+    """Bring our own schema to this version."""
+    from snapshot_ingest.commands.migrate import migrate as command
+
+    asyncio.run(command(_given(context).settings(), with_backend_tables=with_backend_tables))
+
+
+@app.command()
+def provision(
+    context: typer.Context,
+    tenant: Annotated[
+        list[str] | None, typer.Option(help="Make this tenant's key too; may be repeated.")
+    ] = None,
+) -> None:
+    """Make the stream, the consumer and the keys that are missing."""
+    from snapshot_ingest.commands.provision import provision as command
+    from snapshot_ingest.publish_paths import parse_tenant
+
+    tenants = [parse_tenant(each) for each in tenant or ()]
+    asyncio.run(command(_given(context).settings(), tenants))
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option(help="Print one JSON object.")] = False,
+) -> None:
+    """Say how much waits and how much is stored."""
+    from snapshot_ingest.commands.status import status as command
+
+    asyncio.run(command(_given(context).settings(), as_json=json))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(metavar="DEVICE|SNAPSHOT")],
+) -> None:
+    """Print one stored snapshot, decrypted with the reader's role."""
+    from snapshot_ingest.commands.show import show as command
+
+    asyncio.run(command(_given(context).settings(), which))
+
+
+@config_app.command("show")
+def config_show(context: typer.Context) -> None:
+    """List every setting with its value; secrets only say that they are set."""
+    from snapshot_ingest.commands.config_show import config_show as command
+
+    command(_given(context).settings())
+
+
+def _given(context: typer.Context) -> _Global:
+    given: _Global = context.obj
+    return given

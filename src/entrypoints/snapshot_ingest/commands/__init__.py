@@ -1,0 +1,1 @@
+"""The commands of `snapshot-ingest`, one module each. They are imported only when they are run."""

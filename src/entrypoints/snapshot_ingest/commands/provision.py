@@ -1,0 +1,43 @@
+"""`snapshot-ingest provision`: makes the stream, the consumer and the keys that are missing."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from snapshot_domain.model import TenantId
+from snapshot_ingest.clock import SystemClock
+from snapshot_ingest.connections import nats_connection, openbao
+from snapshot_ingest.settings import NatsSettings, Settings
+from snapshot_nats import ConsumerNeeds, StreamShape, connect, ensure_consumer, ensure_stream
+from snapshot_openbao import TransitKeys
+
+
+async def provision(settings: Settings, tenants: Sequence[TenantId]) -> None:
+    """Makes what is missing and alters nothing; OpenBao with the role of `[admin.openbao]`."""
+    await _provision_nats(settings.nats)
+    await _provision_openbao(settings, tenants)
+    console = Console()
+    console.print(
+        f"stream {settings.nats.stream}, consumer {settings.nats.consumer}, our own keys and "
+        f"{len(tenants)} tenants' keys are there",
+        highlight=False,
+    )
+
+
+async def _provision_nats(settings: NatsSettings) -> None:
+    client = await connect(nats_connection(settings))
+    try:
+        await ensure_stream(client, StreamShape(name=settings.stream))
+        needs = ConsumerNeeds(filter_subject=settings.subject)
+        await ensure_consumer(client, settings.stream, settings.consumer, needs)
+    finally:
+        await client.close()
+
+
+async def _provision_openbao(settings: Settings, tenants: Sequence[TenantId]) -> None:
+    clock = SystemClock()
+    async with openbao("admin.openbao", settings.admin.openbao, settings, clock) as bao:
+        keys = TransitKeys(bao, mount=settings.openbao.mount)
+        await keys.ensure_own_keys()
+        for tenant_id in tenants:
+            await keys.ensure_tenant_key(tenant_id)

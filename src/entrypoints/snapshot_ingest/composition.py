@@ -1,0 +1,123 @@
+"""The composition root: the one place where ports meet their adapters, and that knows punq."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+from typing import TypeVar
+
+import punq
+from attrs import frozen
+from prometheus_client import CollectorRegistry
+
+from snapshot_domain.backoff import Backoff
+from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.policy import IngestPolicy
+from snapshot_domain.ports import (
+    Cipher,
+    Clock,
+    DeviceDirectory,
+    HashRepository,
+    MessageSource,
+    Metrics,
+    Quarantine,
+    QuarantineCipher,
+    SnapshotDecoder,
+)
+from snapshot_domain.rejection import Rejection
+from snapshot_domain.worker import Worker, WorkerLimits
+from snapshot_ingest.backlog_watch import BacklogWatch
+from snapshot_ingest.clock import SystemClock
+from snapshot_ingest.connections import message_source, openbao, postgres_pool
+from snapshot_ingest.metrics_fan_out import MetricsFanOut
+from snapshot_ingest.readiness import Readiness
+from snapshot_ingest.settings import Settings
+from snapshot_json import JsonSnapshotDecoder
+from snapshot_nats import JetStreamSource
+from snapshot_openbao import OpenBao, SealedBodyCipher, TransitCipher
+from snapshot_postgres import (
+    Pool,
+    PostgresDeviceDirectory,
+    PostgresHashRepository,
+    PostgresQuarantine,
+)
+from snapshot_prometheus import PrometheusMetrics
+
+T = TypeVar("T")
+
+
+@frozen(eq=False)
+class Resources:
+    """What must be opened before, and closed after, whatever uses it."""
+
+    source: JetStreamSource
+    pool: Pool
+    openbao: OpenBao
+    registry: CollectorRegistry
+
+
+class Container:
+    """A punq container whose answers have the type that was asked for."""
+
+    def __init__(self) -> None:
+        self._container = punq.Container()
+
+    def register(self, service: type[T], instance: T) -> None:
+        """Answers `service` with the instance."""
+        self._container.register(service, instance=instance)
+
+    def build(self, service: type[T]) -> None:
+        """Answers `service` with one object of that class, its arguments resolved by type."""
+        self._container.register(service, scope=punq.Scope.singleton)
+
+    def resolve(self, service: type[T]) -> T:
+        """What `service` is answered with."""
+        resolved: T = self._container.resolve(service)
+        return resolved
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, registry: CollectorRegistry
+) -> AsyncIterator[Resources]:
+    """Opens them without connecting: the servers may be down, and are reached on first use.
+
+    Raises `SettingsError` where a setting is missing.
+    """
+    async with AsyncExitStack() as stack:
+        pool = await postgres_pool("postgres", settings.postgres)
+        stack.callback(pool.terminate)
+        bao = openbao("openbao", settings.openbao, settings, SystemClock())
+        await stack.enter_async_context(bao)
+        source = message_source(settings.nats)
+        stack.push_async_callback(source.close)
+        yield Resources(source=source, pool=pool, openbao=bao, registry=registry)
+
+
+# Every protocol is a key here, which mypy calls an abstract class.
+def compose(
+    settings: Settings, resources: Resources, watchers: Sequence[Metrics] = ()
+) -> Container:
+    """Wires everything; `watchers` are told of each event beside Prometheus.
+
+    Raises `MetricNameTaken` if the registry has one of the names.
+    """
+    container = Container()
+    clock = SystemClock()
+    container.register(Clock, clock)  # type: ignore[type-abstract]
+    container.register(MessageSource, resources.source)  # type: ignore[type-abstract]
+    container.register(SnapshotDecoder, JsonSnapshotDecoder())  # type: ignore[type-abstract]
+    container.register(DeviceDirectory, PostgresDeviceDirectory(resources.pool))  # type: ignore[type-abstract]
+    container.register(HashRepository, PostgresHashRepository(resources.pool))  # type: ignore[type-abstract]
+    container.register(Quarantine, PostgresQuarantine(resources.pool))  # type: ignore[type-abstract]
+    cipher = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
+    container.register(Cipher, cipher)  # type: ignore[type-abstract]
+    quarantine_cipher = SealedBodyCipher(cipher, resources.openbao.threads)
+    container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
+    metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
+    container.register(Metrics, metrics)  # type: ignore[type-abstract]
+    container.register(IngestPolicy, settings.policy)
+    container.register(Backoff, Backoff(Random()))
+    container.register(WorkerLimits, settings.worker.limits)
+    for service in (Rejection, IngestSnapshot, Worker, Readiness, BacklogWatch):
+        container.build(service)
+    return container

@@ -1,0 +1,99 @@
+"""Making an embedded stack ready for ingestion: roles, tables, stream, consumer and keys."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from snapshot_ingest.clock import SystemClock
+from snapshot_ingest.embedded.files import RoleAccess, write_settings
+from snapshot_ingest.settings import Settings
+from snapshot_ingest.settings_loading import load_settings
+from snapshot_ingest.stack import AppRole, StackAddresses
+from snapshot_nats import ConnectionSettings, StreamShape, connect, ensure_consumer, ensure_stream
+from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitKeys
+from snapshot_postgres import connected, grant_ingest_role, grant_reader_role, migrate
+
+STREAM_MAX_BYTES = 1024 * 1024 * 1024
+"""Far more than the poller's stream has, so that a demonstration loses nothing to eviction."""
+
+_PASSWORD_BYTES = 24
+
+
+@frozen
+class ReadyStack:
+    """An embedded stack that ingestion can begin on."""
+
+    addresses: StackAddresses
+    ingest: RoleAccess
+    settings_file: Path
+    settings: Settings
+
+
+async def set_up(
+    directory: Path, addresses: StackAddresses, overrides: Sequence[str]
+) -> ReadyStack:
+    """Does what is not done yet, and writes the settings file; safe to repeat.
+
+    Raises SnapshotIngestError's subclasses where a server refuses.
+    """
+    ingest = _role(directory, "snapshot_ingest_worker")
+    reader = _role(directory, "snapshot_ingest_reader")
+    await _set_up_postgres(addresses, ingest, reader)
+    await _set_up_nats(addresses)
+    await _set_up_openbao(addresses)
+    admin_password_file = directory / "secrets" / "postgres_admin.password"
+    _write_secret(admin_password_file, _password_of(addresses.postgres_admin_dsn))
+    settings_file = directory / "snapshot-ingest.toml"
+    write_settings(settings_file, addresses, ingest, reader, admin_password_file)
+    settings = load_settings(settings_file, overrides)
+    return ReadyStack(addresses, ingest, settings_file, settings)
+
+
+async def _set_up_postgres(
+    addresses: StackAddresses, ingest: RoleAccess, reader: RoleAccess
+) -> None:
+    async with connected(addresses.postgres_admin_dsn) as connection:
+        await migrate(connection, with_backend_tables=True)
+        await grant_ingest_role(connection, ingest.role, ingest.password_file.read_text("utf-8"))
+        await grant_reader_role(connection, reader.role, reader.password_file.read_text("utf-8"))
+
+
+async def _set_up_nats(addresses: StackAddresses) -> None:
+    client = await connect(ConnectionSettings(servers=(addresses.nats_url,)))
+    try:
+        shape = StreamShape(max_bytes=STREAM_MAX_BYTES)
+        await ensure_stream(client, shape)
+        await ensure_consumer(client, shape.name, Settings().nats.consumer)
+    finally:
+        await client.close()
+
+
+async def _set_up_openbao(addresses: StackAddresses) -> None:
+    async with administration(addresses.openbao_url, addresses.admin_approle) as openbao:
+        await TransitKeys(openbao).ensure_own_keys()
+
+
+def administration(url: str, role: AppRole) -> OpenBao:
+    """OpenBao as the role that may make keys."""
+    login = AppRoleLogin(role.role_id, SecretFile(role.secret_id_file))
+    return OpenBao(Address(url), login, SystemClock())
+
+
+def _role(directory: Path, name: str) -> RoleAccess:
+    """The role with its password, which is made at the first start."""
+    password_file = directory / "secrets" / f"{name}.password"
+    if not password_file.exists():
+        _write_secret(password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
+    return RoleAccess(name, password_file)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, "utf-8")
+
+
+def _password_of(dsn: str) -> str:
+    return dsn.partition("://")[2].rpartition("@")[0].partition(":")[2]

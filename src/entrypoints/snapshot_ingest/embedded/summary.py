@@ -1,0 +1,123 @@
+"""What became of everything that was published, over all workers, at the end of `up`."""
+
+import time
+
+from attrs import asdict, frozen
+
+from snapshot_domain.policy import OnRejected
+from snapshot_domain.ports import QuarantineReason
+from snapshot_ingest.settings import Settings
+from snapshot_ingest.tally import Tally
+from snapshot_nats import SafeClient, consumer_progress, messages_from
+from snapshot_postgres import PostgresStatus
+
+
+@frozen
+class Summary:
+    """Messages by their final outcome.
+
+    published = stored + unchanged + malformed + orphaned + refused, once the backlog is empty.
+    """
+
+    published: int
+    stored: int
+    unchanged: int
+    malformed: int
+    orphaned: int
+    refused: int
+    redelivered: int
+    backlog: int
+    seconds: float
+    messages_per_second: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The same as plain values, in this order."""
+        return asdict(self)
+
+
+@frozen
+class _Figures:
+    """What the stream and the database say at one moment."""
+
+    deliveries: int
+    pending: int
+    unsettled: int
+    last_sequence: int
+    stored: int
+    malformed: int
+    orphaned: int
+    refused: int
+
+
+class Accounts:
+    """Opened before anything is published, and closed when everything is settled.
+
+    The stream says how many messages there were and how often they were delivered, the
+    database what was stored and quarantined, by whichever worker. What was settled and is
+    nothing else was unchanged: an unchanged message leaves no row of its own.
+    """
+
+    def __init__(
+        self, client: SafeClient, status: PostgresStatus, settings: Settings, tally: Tally
+    ) -> None:
+        self._client = client
+        self._status = status
+        self._settings = settings
+        self._tally = tally
+
+    async def open(self) -> None:
+        """Takes down how things stand before the first message."""
+        self._before = await self._figures()
+        self._opened_at = time.monotonic()
+
+    async def close(self) -> Summary:
+        """Compares with how things stand now."""
+        seconds = time.monotonic() - self._opened_at
+        before, now = self._before, await self._figures()
+        nats = self._settings.nats
+        backlog_before = before.pending + before.unsettled
+        arrived = await messages_from(
+            self._client, nats.stream, nats.subject, before.last_sequence + 1
+        )
+        published = backlog_before + arrived
+        backlog = now.pending + now.unsettled
+        stored = now.stored - before.stored
+        malformed = now.malformed - before.malformed
+        orphaned = now.orphaned - before.orphaned
+        refused = now.refused - before.refused
+        unchanged = published - backlog - stored - malformed - orphaned - refused
+        first_deliveries = published - now.pending - before.unsettled
+        return Summary(
+            published=published,
+            stored=stored,
+            unchanged=unchanged,
+            malformed=malformed,
+            orphaned=orphaned,
+            refused=refused,
+            redelivered=now.deliveries - before.deliveries - first_deliveries,
+            backlog=backlog,
+            seconds=round(seconds, 3),
+            messages_per_second=round(published / seconds, 1) if seconds else 0.0,
+        )
+
+    async def _figures(self) -> _Figures:
+        nats = self._settings.nats
+        progress = await consumer_progress(self._client, nats.stream, nats.consumer)
+        store = await self._status.read()
+        quarantined = store.quarantined
+        refusals = set(QuarantineReason) - {QuarantineReason.MALFORMED, QuarantineReason.ORPHAN}
+        discarded = self._discarded()
+        return _Figures(
+            deliveries=progress.deliveries,
+            pending=progress.pending,
+            unsettled=progress.unsettled,
+            last_sequence=progress.last_sequence,
+            stored=store.snapshots,
+            malformed=quarantined.get(QuarantineReason.MALFORMED, 0) + discarded.malformed,
+            orphaned=quarantined.get(QuarantineReason.ORPHAN, 0) + discarded.orphaned,
+            refused=sum(quarantined.get(reason, 0) for reason in refusals) + discarded.refused,
+        )
+
+    def _discarded(self) -> Tally:
+        """Discarded messages leave no trace; only this process's own are known."""
+        return self._tally if self._settings.on_rejected is OnRejected.DISCARD else Tally()

@@ -1,0 +1,36 @@
+"""The HTTP endpoints as an ASGI app: /metrics, /healthz and /readyz."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+Faults = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+def http_app(registry: CollectorRegistry, faults: Faults) -> Starlette:
+    """The app over a registry of metrics and a look at what is not ready."""
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        found = await faults()
+        body = {"ready": not found, "faults": dict(found)}
+        return JSONResponse(body, status_code=503 if found else 200)
+
+    return Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ]
+    )

@@ -1,0 +1,58 @@
+"""Ingestion as one thing: opened from settings, run until it is stopped, closed in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from snapshot_domain.ports import Metrics
+from snapshot_domain.worker import Worker
+from snapshot_ingest.backlog_watch import BacklogWatch
+from snapshot_ingest.composition import Container, compose, open_resources
+from snapshot_ingest.readiness import Readiness
+from snapshot_ingest.settings import Settings
+
+
+class Ingestion:
+    """A worker with all that it needs. Runs in the loop that opened it."""
+
+    def __init__(self, container: Container, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._worker = container.resolve(Worker)
+        self._readiness = container.resolve(Readiness)
+        self._watch = container.resolve(BacklogWatch)
+
+    async def run(self) -> None:
+        """Ingests until `stop` is called, and returns when everything in hand is settled."""
+        watching = asyncio.create_task(self._watch.run())
+        try:
+            await self._worker.run()
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    def stop(self) -> None:
+        """Asks for an orderly stop; may be called from a signal handler of the loop."""
+        self._worker.stop()
+
+    async def faults(self) -> Mapping[str, str]:
+        """What keeps each dependency from working now; empty if ingestion is ready."""
+        return await self._readiness.faults()
+
+
+@asynccontextmanager
+async def open_ingestion(
+    settings: Settings,
+    *,
+    registry: CollectorRegistry | None = None,
+    watchers: Sequence[Metrics] = (),
+) -> AsyncIterator[Ingestion]:
+    """Ingestion with its connections, which are closed when the block ends.
+
+    No server needs to be up: each is reached when it is needed, and again when it comes back.
+    Raises `SettingsError` if the settings are not enough to begin with.
+    """
+    registry = registry or CollectorRegistry()
+    async with open_resources(settings, registry) as resources:
+        yield Ingestion(compose(settings, resources, watchers), registry)

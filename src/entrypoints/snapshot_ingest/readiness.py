@@ -1,0 +1,52 @@
+"""Whether ingestion could work now: source, repository and cipher really answer."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+
+from snapshot_domain.errors import DependencyError
+from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
+
+_KEPT_SECONDS = 2.0
+_TIMEOUT_SECONDS = 5.0
+
+
+class Readiness:
+    """Asks each dependency, and keeps the answer for two seconds, however often it is asked."""
+
+    def __init__(
+        self, source: MessageSource, repository: HashRepository, cipher: Cipher, clock: Clock
+    ) -> None:
+        self._checks = {
+            "source": source.check,
+            "repository": repository.check,
+            "cipher": cipher.check,
+        }
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._answered_at = float("-inf")
+        self._faults: Mapping[str, str] = {}
+
+    async def faults(self) -> Mapping[str, str]:
+        """What keeps each dependency from working; empty if ingestion is ready."""
+        async with self._asking:
+            if self._clock.monotonic() - self._answered_at >= _KEPT_SECONDS:
+                self._faults = await self._ask()
+                self._answered_at = self._clock.monotonic()
+            return self._faults
+
+    async def _ask(self) -> Mapping[str, str]:
+        answers = await asyncio.gather(*(_fault_of(check()) for check in self._checks.values()))
+        return {name: fault for name, fault in zip(self._checks, answers, strict=True) if fault}
+
+
+async def _fault_of(check: Awaitable[None]) -> str:
+    """What is wrong, in our own words; empty if nothing is."""
+    try:
+        await asyncio.wait_for(check, _TIMEOUT_SECONDS)
+    except DependencyError as fault:
+        return str(fault)
+    except TimeoutError:
+        return f"no answer within {_TIMEOUT_SECONDS:g} s"
+    except Exception as fault:  # noqa: BLE001 - whatever it is, it is not ready
+        return f"unforeseen {type(fault).__name__}"
+    return ""

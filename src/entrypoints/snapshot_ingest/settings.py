@@ -1,0 +1,162 @@
+"""The settings: what they are called, what they default to, and what they may be.
+
+A TOML file, environment variables `SNAPSHOT_INGEST_<SECTION>_<NAME>` and `--set` on the command
+line, each stronger than the one before. Secrets come from files or the environment; a Secret is
+never shown.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import field, frozen
+from typed_settings import Secret
+
+from snapshot_domain.policy import HashPolicy, IngestPolicy, OnRejected
+from snapshot_domain.worker import WorkerLimits
+
+
+class CipherFormat(StrEnum):
+    """How a configuration is stored."""
+
+    TRANSIT = "transit"
+    COMPRESSED = "compressed"
+    ENVELOPE = "envelope"
+
+
+class Dedup(StrEnum):
+    """Which text decides whether a snapshot is unchanged."""
+
+    POLLER = "poller"
+    CANONICAL = "canonical"
+
+
+class DigestKind(StrEnum):
+    """How the digest is stored."""
+
+    PLAIN = "plain"
+    KEYED = "keyed"
+
+
+@frozen(kw_only=True)
+class NatsSettings:
+    """`[nats]`: the stream to consume. Credentials by file, or user and password."""
+
+    url: str = "nats://127.0.0.1:4222"
+    stream: str = "DEVICE_EVENTS"
+    subject: str = "config.snapshot.>"
+    consumer: str = "config_snapshot_ingest"
+    credentials_file: Path | None = None
+    user: str | None = None
+    password: Secret[str] | None = None
+    password_file: Path | None = None
+
+
+@frozen(kw_only=True)
+class PostgresSettings:
+    """`[postgres]` and `[reader.postgres]`: the backend's database, as the role for the job.
+
+    `dsn` may hold a password; better is a password file.
+    """
+
+    dsn: Secret[str] | None = None
+    password: Secret[str] | None = None
+    password_file: Path | None = None
+    pool_size: int = 8
+
+
+@frozen(kw_only=True)
+class OpenBaoSettings:
+    """`[openbao]`, `[reader.openbao]`, `[admin.openbao]`: an AppRole or a token, not both."""
+
+    url: str | None = None
+    mount: str = "transit"
+    ca_file: Path | None = None
+    role_id: str | None = None
+    secret_id: Secret[str] | None = None
+    secret_id_file: Path | None = None
+    token: Secret[str] | None = None
+    token_file: Path | None = None
+    threads: int = 4
+
+
+@frozen(kw_only=True)
+class CipherSettings:
+    """`[cipher]`."""
+
+    format: CipherFormat = CipherFormat.TRANSIT
+
+
+@frozen(kw_only=True)
+class HttpSettings:
+    """`[http]`: where /metrics, /healthz and /readyz are. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 9464
+
+
+@frozen(kw_only=True)
+class WorkerSettings:
+    """`[worker]`: how much is taken in hand, and how long a stop may take."""
+
+    batch_messages: int = 200
+    batch_bytes: int = 4 * 1024 * 1024
+    batches_in_flight: int = 4
+    max_in_flight_bytes: int = 16 * 1024 * 1024
+    grace: timedelta = timedelta(seconds=20)
+
+    @property
+    def limits(self) -> WorkerLimits:
+        """The same in the domain's words."""
+        return WorkerLimits(
+            batch_messages=self.batch_messages,
+            batch_bytes=self.batch_bytes,
+            batches_in_flight=self.batches_in_flight,
+            in_flight_bytes=self.max_in_flight_bytes,
+            grace=self.grace,
+        )
+
+
+@frozen(kw_only=True)
+class ReaderSettings:
+    """`[reader]`: the credentials that may open stored snapshots; only `show` has them."""
+
+    postgres: PostgresSettings = field(factory=PostgresSettings)
+    openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
+
+
+@frozen(kw_only=True)
+class AdminSettings:
+    """`[admin]`: the credentials that make tables and keys; only `migrate` and `provision`."""
+
+    postgres: PostgresSettings = field(factory=PostgresSettings)
+    openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """All of them. The root holds the choices of policy, each section one technology."""
+
+    hash_policy: HashPolicy = HashPolicy.TRUST
+    on_rejected: OnRejected = OnRejected.QUARANTINE
+    dedup: Dedup = Dedup.POLLER
+    digest: DigestKind = DigestKind.PLAIN
+    orphan_grace: timedelta = timedelta(0)
+    max_clock_ahead: timedelta = timedelta(minutes=10)
+    nats: NatsSettings = field(factory=NatsSettings)
+    postgres: PostgresSettings = field(factory=PostgresSettings)
+    openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
+    cipher: CipherSettings = field(factory=CipherSettings)
+    http: HttpSettings = field(factory=HttpSettings)
+    worker: WorkerSettings = field(factory=WorkerSettings)
+    reader: ReaderSettings = field(factory=ReaderSettings)
+    admin: AdminSettings = field(factory=AdminSettings)
+
+    @property
+    def policy(self) -> IngestPolicy:
+        """The choices of policy in the domain's words."""
+        return IngestPolicy(
+            hash_policy=self.hash_policy,
+            on_rejected=self.on_rejected,
+            max_clock_ahead=self.max_clock_ahead,
+        )
