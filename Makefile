@@ -1,25 +1,56 @@
-# Everything a fresh machine needs is Python 3.11+ and make.
-PYTHON ?= python3
-BIN    := .venv/bin
-export PYTHONPATH :=
+# All that a fresh machine needs is Python 3.11+ and make.
+
+PYTHON  ?= python3
+BIN     := .venv/bin
+PYTEST  := $(BIN)/pytest
+DEVICES ?= 3000
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: .venv/installed ## set up .venv with everything pinned
 
 .venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-.PHONY: install
-install: .venv/installed ## set up .venv
+.PHONY: run
+run: .venv/installed ## see it work: real servers, a made-up fleet, a summary; about a minute
+	$(BIN)/snapshot-ingest up --ephemeral --simulate $(DEVICES) --until-idle
+
+.PHONY: check
+check: .venv/installed ## lint, types and the direction of dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src tests
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: .venv/installed ## all tests that need only wheels, on the real servers
+	$(PYTEST) tests/unit tests/integration
+
+.PHONY: test-unit
+test-unit: .venv/installed ## the tests without a server: seconds
+	$(PYTEST) tests/unit
+
+.PHONY: test-system
+test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages
+	$(PYTEST) tests/system
+
+.PHONY: system-packages
+system-packages: ## install what test-system needs (root, Debian)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(cat tests/system/packages.txt)
 
 .PHONY: lock
-lock: ## pin the newest versions of everything in requirements.txt (needs uv)
+lock: ## pin the newest versions in requirements.txt (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --upgrade --no-emit-package snapshot-ingest \
 		--all-extras --group dev pyproject.toml -o requirements.txt
