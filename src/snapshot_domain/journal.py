@@ -21,7 +21,7 @@ from snapshot_domain.outcome import (
     Unforeseen,
 )
 
-logger = logging.getLogger("snapshot_ingest")
+logger = logging.getLogger("snapshot_domain")
 
 _TENANTS_REMEMBERED_AT_MOST = 10_000
 

@@ -102,7 +102,10 @@ class Rejection:
 
 
 def quarantine_aad(origin: Origin) -> str:
-    """What a quarantined body is bound to: `si1q|stream|creation time in ns|sequence`."""
+    """What a quarantined body is bound to: `si1q|stream|creation time in ns|sequence`.
+
+    The creation time is cut to microseconds, like every time of the domain.
+    """
     created_ns = (origin.stream_created_at - _EPOCH) // timedelta(microseconds=1) * 1000
     return f"si1q|{origin.stream}|{created_ns}|{origin.sequence}"
 

@@ -159,7 +159,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.ingested: Counter[tuple[int, int]] = Counter()
         self.tampered: set[DeviceId] = set()
         self.log = LogRecorder()
-        self.logger = logging.getLogger("snapshot_ingest")
+        self.logger = logging.getLogger("snapshot_domain")
         self.logger.addHandler(self.log)
         self.logger.setLevel(logging.DEBUG)
 

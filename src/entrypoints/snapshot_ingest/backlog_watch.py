@@ -1,9 +1,12 @@
 """Looks at the backlog every few seconds, so that the metrics know it."""
 
+import logging
+
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import BacklogObserved
-from snapshot_domain.journal import logger
 from snapshot_domain.ports import Backlog, Clock, MessageSource, Metrics
+
+logger = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 5.0
 

@@ -22,6 +22,7 @@ from snapshot_domain.ports import (
     Quarantine,
     QuarantineCipher,
     SnapshotDecoder,
+    SnapshotListener,
 )
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.worker import Worker, WorkerLimits
@@ -95,7 +96,11 @@ async def open_resources(
 
 # Every protocol is a key here, which mypy calls an abstract class.
 def compose(
-    settings: Settings, resources: Resources, watchers: Sequence[Metrics] = ()
+    settings: Settings,
+    resources: Resources,
+    *,
+    watchers: Sequence[Metrics] = (),
+    listeners: Sequence[SnapshotListener] = (),
 ) -> Container:
     """Wires everything; `watchers` are told of each event beside Prometheus.
 
@@ -115,6 +120,7 @@ def compose(
     container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
     metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
+    container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
     container.register(IngestPolicy, settings.policy)
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
-from snapshot_domain.ports import Metrics
+from snapshot_domain.ports import Metrics, SnapshotListener
 from snapshot_domain.worker import Worker
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container, compose, open_resources
@@ -47,12 +47,17 @@ async def open_ingestion(
     *,
     registry: CollectorRegistry | None = None,
     watchers: Sequence[Metrics] = (),
+    listeners: Sequence[SnapshotListener] = (),
 ) -> AsyncIterator[Ingestion]:
     """Ingestion with its connections, which are closed when the block ends.
+
+    `watchers` are told of every event, `listeners` of every stored snapshot.
 
     No server needs to be up: each is reached when it is needed, and again when it comes back.
     Raises `SettingsError` if the settings are not enough to begin with.
     """
     registry = registry or CollectorRegistry()
     async with open_resources(settings, registry) as resources:
-        yield Ingestion(compose(settings, resources, watchers), registry)
+        yield Ingestion(
+            compose(settings, resources, watchers=watchers, listeners=listeners), registry
+        )

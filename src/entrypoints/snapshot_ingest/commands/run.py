@@ -9,7 +9,7 @@ from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.signals import first_of, stop_signals
 
-logger = logging.getLogger("snapshot_ingest")
+logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from attrs import frozen
 from rich.console import Console
-from rich.table import Table
 
 from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
 from snapshot_ingest.embedded.files import write_stack_json
@@ -21,6 +20,7 @@ from snapshot_ingest.embedded.progress import Progress
 from snapshot_ingest.embedded.registration import register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_up
 from snapshot_ingest.embedded.summary import Accounts, Summary
+from snapshot_ingest.embedded.summary_table import summary_table
 from snapshot_ingest.embedded.workload import Workload, workload_of
 from snapshot_ingest.http_app import http_app
 from snapshot_ingest.http_server import serving
@@ -103,7 +103,7 @@ class _Run:
             self._greet(url)
             progress = asyncio.create_task(Progress(self.console, tally, looking, url).run())
             try:
-                await self._ingest(ingestion, client, looking, until_idle=until_idle)
+                await self._ingest(ingestion, client, looking, accounts, until_idle=until_idle)
             finally:
                 progress.cancel()
                 await asyncio.wait([progress])
@@ -122,6 +122,7 @@ class _Run:
         ingestion: Ingestion,
         client: SafeClient,
         looking: JetStreamSource,
+        accounts: Accounts,
         *,
         until_idle: bool,
     ) -> None:
@@ -132,6 +133,7 @@ class _Run:
         try:
             await first_of(self.stopping, working, publishing)
         finally:
+            accounts.stop_clock()
             publishing.cancel()
             ingestion.stop()
             await asyncio.wait([working, publishing])
@@ -193,11 +195,7 @@ def _log_to(path: Path, level: str) -> None:
 
 
 def _print(summary: Summary, *, as_json: bool) -> None:
-    figures = summary.as_dict()
     if as_json:
-        print(json.dumps(figures))  # noqa: T201 - the command's output
+        print(json.dumps(summary.as_dict()))  # noqa: T201 - the command's output
         return
-    table = Table(title="What became of the snapshots", show_header=False)
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), f"{value:,}")
-    Console().print(table)
+    Console(highlight=False).print(summary_table(summary))

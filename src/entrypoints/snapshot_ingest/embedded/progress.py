@@ -30,7 +30,7 @@ class Progress:
         if not self._console.is_terminal:
             while True:
                 await asyncio.sleep(_PLAIN_SECONDS)
-                self._console.print(await self._line(), highlight=False)
+                self._console.print(await self._line(), highlight=False, soft_wrap=True)
         with Live(console=self._console, transient=True, auto_refresh=False) as live:
             while True:
                 live.update(Text(await self._line()), refresh=True)

