@@ -1,0 +1,37 @@
+"""MessageSource over NATS JetStream, and what an installation needs around it."""
+
+from snapshot_nats.binding import SourceSettings
+from snapshot_nats.client import SafeClient
+from snapshot_nats.connection import ConnectionSettings, connect
+from snapshot_nats.consumer import (
+    DEFAULT_DURABLE,
+    DEFAULT_FILTER,
+    ConsumerNeeds,
+    differences,
+    ensure_consumer,
+)
+from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages_from
+from snapshot_nats.publisher import SnapshotPublisher
+from snapshot_nats.source import JetStreamSource
+from snapshot_nats.stream import DEFAULT_STREAM, SUBJECTS, StreamShape, ensure_stream
+
+__all__ = [
+    "DEFAULT_DURABLE",
+    "DEFAULT_FILTER",
+    "DEFAULT_STREAM",
+    "SUBJECTS",
+    "ConnectionSettings",
+    "ConsumerNeeds",
+    "ConsumerProgress",
+    "JetStreamSource",
+    "SafeClient",
+    "SnapshotPublisher",
+    "SourceSettings",
+    "StreamShape",
+    "connect",
+    "consumer_progress",
+    "differences",
+    "ensure_consumer",
+    "ensure_stream",
+    "messages_from",
+]

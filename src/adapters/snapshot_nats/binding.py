@@ -1,0 +1,161 @@
+"""The tie between a source and its consumer: a live connection, and a look at what is there."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from attrs import field, frozen
+from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
+
+from snapshot_domain.errors import Dependency, DependencyError, Unavailable
+from snapshot_nats.client import SafeClient
+from snapshot_nats.connection import ConnectionSettings, connect
+from snapshot_nats.consumer import DEFAULT_DURABLE, ConsumerNeeds, require
+from snapshot_nats.errors import NATS_FAULTS, ask, unanswered
+from snapshot_nats.inbox import Inbox
+from snapshot_nats.stream import DEFAULT_STREAM
+
+_READ_TIMEOUT = timedelta(seconds=1)
+
+
+@frozen
+class SourceSettings:
+    """Which consumer of which stream, and how long to wait for it.
+
+    `patience` is how long a fetch waits for a first message, `answer_timeout` how long
+    the server may take to answer.
+    """
+
+    stream: str = DEFAULT_STREAM
+    durable: str = DEFAULT_DURABLE
+    needs: ConsumerNeeds = field(factory=ConsumerNeeds)
+    patience: timedelta = timedelta(seconds=2)
+    answer_timeout: timedelta = timedelta(seconds=5)
+
+
+class Binding:
+    """Connects on first use, and knows when stream and consumer must be looked at again.
+
+    That is due at first, when the connection was lost, and when somebody says `loosen`. A client
+    that the server closed for good is replaced; the inbox moves to the new one.
+    """
+
+    def __init__(
+        self, connection: ConnectionSettings, settings: SourceSettings, inbox: Inbox
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._inbox = inbox
+        self._client: SafeClient | None = None
+        self._looking = asyncio.Lock()
+        self._is_fresh = False
+        self._is_closed = False
+        self._may_read = True
+        self._read_subject = f"$JS.API.STREAM.MSG.GET.{settings.stream}"
+        self.stream_created_at: datetime | None = None
+
+    async def bound(self) -> SafeClient:
+        """A connected client, after a look at stream and consumer if that is due."""
+        if not self._is_fresh:
+            await self.check()
+        return self.connected()
+
+    def connected(self) -> SafeClient:
+        """The client, if it is connected: publishing otherwise would only seem to succeed."""
+        if self._client is None or not self._client.is_connected:
+            raise Unavailable(
+                Dependency.SOURCE,
+                "not connected to NATS",
+                next_step="it reconnects by itself; see whether the server is up",
+            )
+        return self._client
+
+    def loosen(self) -> None:
+        """Makes the next use look at stream and consumer again."""
+        self._is_fresh = False
+
+    async def check(self) -> None:
+        """Looks at stream and consumer now.
+
+        Raises `Misconfigured` if one is missing or the consumer is not as needed, and
+        `Unavailable` when nobody answers.
+        """
+        async with self._looking:
+            client = await self._reachable()
+            info = await self.consumer_info(client)
+            require(self._settings.durable, self._settings.needs, info.config)
+            stream = await ask(
+                client.jetstream(timeout=self._timeout_s).stream_info(self._settings.stream),
+                "looking at the stream",
+                lambda: self._denied(client),
+            )
+            self.stream_created_at = stream.created
+            self._is_fresh = True
+
+    async def consumer_info(self, client: SafeClient) -> ConsumerInfo:
+        """What JetStream says of the consumer now."""
+        info: ConsumerInfo = await ask(
+            client.jetstream().consumer_info(
+                self._settings.stream, self._settings.durable, self._timeout_s
+            ),
+            "looking at the consumer",
+            lambda: self._denied(client),
+        )
+        return info
+
+    async def received_at(self, client: SafeClient, sequence: int) -> datetime | None:
+        """When the first message for us from this sequence on was received; None if unknown.
+
+        JetStream sends the whole message; its content goes no further. A user who may not
+        read messages this way is not asked to again before the next connection.
+        """
+        if not self._may_read:
+            return None
+        jetstream = client.jetstream(timeout=_READ_TIMEOUT.total_seconds())
+        try:
+            message = await jetstream.get_msg(
+                self._settings.stream,
+                seq=sequence,
+                subject=self._settings.needs.filter_subject,
+                next=True,
+            )
+        except NotFoundError:
+            return None  # settled or evicted since
+        except NATS_FAULTS:
+            self._may_read = self._read_subject.lower() not in client.denied
+            return None
+        return message.time
+
+    def unanswered(self, client: SafeClient) -> DependencyError:
+        """What it means that a pull got no answer."""
+        return unanswered("asking for messages", self._denied(client))
+
+    async def close(self) -> SafeClient | None:
+        """Makes no further connection, and gives up the client to whoever ends it."""
+        async with self._looking:
+            self._is_closed = True
+            client, self._client = self._client, None
+            return client
+
+    async def _reachable(self) -> SafeClient:
+        if self._is_closed:
+            raise Unavailable(Dependency.SOURCE, "the source is closed")
+        if self._client is None or self._client.is_closed:
+            self._client = None
+            client = await connect(self._connection)
+            client.on_lost = self._interrupted
+            await ask(self._inbox.open(client), "opening an inbox")
+            self._client = client
+        return self.connected()
+
+    def _interrupted(self) -> None:
+        self.loosen()
+        self._may_read = True
+        self._inbox.connection_lost()
+
+    def _denied(self, client: SafeClient) -> set[str]:
+        return client.denied - {self._read_subject.lower()}
+
+    @property
+    def _timeout_s(self) -> float:
+        return self._settings.answer_timeout.total_seconds()

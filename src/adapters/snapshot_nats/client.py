@@ -1,0 +1,119 @@
+"""SafeClient: nats-py's client with the traps closed that a peer or a timeout can spring.
+
+Each override is of a private method, because nats-py has no other place for it: an exception
+in any of them ends the read loop, while `is_connected` stays true. The integration tests
+spring each trap on a real server, so a nats-py that moves these methods is noticed.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from nats import errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from snapshot_nats.message import SafeMsg
+
+_log = logging.getLogger(__name__)
+_DENIED = re.compile(r'permissions violation for (?:publish|subscription) to "([^"]+)"')
+
+_DENIED_KEPT_AT_MOST = 16  # each acknowledgement that is denied has a subject of its own
+
+
+def _nothing() -> None:
+    return
+
+
+class SafeClient(Client):
+    """A client that survives odd messages, late answers and its own callbacks.
+
+    `denied` holds the subjects (in lower case) that the server refused us since the last
+    connect. `refused_by` is the class name of the error that a server last refused a connection
+    with for a reason that does not pass by itself. `on_lost` is called when the connection is
+    lost, and may not raise.
+    """
+
+    msg_class: type[Msg] = SafeMsg
+
+    def __init__(self, *, demands_tls: bool = False) -> None:
+        super().__init__()
+        self.demands_tls = demands_tls
+        self.denied: set[str] = set()
+        self.refused_by: str | None = None
+        self.on_lost: Callable[[], None] = _nothing
+
+    async def note_error(self, error: Exception) -> None:
+        """nats-py's `error_cb`. Logs the class alone: an error can hold a whole message."""
+        text = str(error).lower() if type(error) is errors.Error else ""
+        denied = _DENIED.search(text)
+        if denied:
+            self._note_denied(denied.group(1))
+            return
+        if isinstance(error, errors.SecureConnWantedError) or "authorization violation" in text:
+            self.refused_by = type(error).__name__
+        _log.warning("NATS connection: %s", type(error).__name__)
+
+    def _note_denied(self, subject: str) -> None:
+        if len(self.denied) < _DENIED_KEPT_AT_MOST:
+            self.denied.add(subject)
+            _log.error("the NATS server denies us a subject; check this user's permissions")
+
+    async def note_lost(self) -> None:
+        """nats-py's `disconnected_cb`."""
+        if not self.is_closed:
+            _log.warning("NATS connection lost")
+        self._fail_flushes()
+        self.on_lost()
+
+    async def note_restored(self) -> None:
+        """nats-py's `reconnected_cb`."""
+        _log.info("NATS connection restored")
+        self.denied.clear()
+        self.refused_by = None
+
+    async def note_closed(self) -> None:
+        """nats-py's `closed_cb`: this client is of no more use."""
+        _log.info("NATS connection closed")
+        self.on_lost()
+
+    def _fail_flushes(self) -> None:
+        """Ends each flush that nobody will answer now; nats-py lets it wait out its timeout."""
+        for flush in self._pongs:
+            if not flush.done():
+                flush.set_exception(errors.StaleConnectionError())
+                flush.exception()  # a periodic ping has nobody who would look at it
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
+        """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""
+        if initial_connection and self.demands_tls and not info.get("tls_required"):
+            raise errors.SecureConnWantedError
+        await super()._process_info(info, initial_connection)
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        """Drops headers that nats-py can't read: publishers choose them, and we need none."""
+        if not headers:
+            return None
+        try:
+            return await super()._process_headers(headers)
+        except (IndexError, ValueError):
+            return None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        """Reads also a subject that is not UTF-8, which the server lets a publisher use."""
+        try:
+            msg: Msg = super()._build_message(sid, subject, reply, data, headers)
+        except UnicodeDecodeError:
+            readable = subject.decode(errors="replace").encode()
+            msg = super()._build_message(sid, readable, reply, data, headers)
+        return msg
+
+    async def _process_pong(self) -> None:
+        """Bears the answer to a flush that gave up waiting, which nats-py's own does not."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
