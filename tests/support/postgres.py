@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from snapshot_conformance.repository_world import RawRow, RawRun
 from snapshot_domain.delivery import Origin
+from snapshot_domain.errors import SnapshotIngestError
 from snapshot_domain.model import Ciphertext, DeviceId, SnapshotFlag, SnapshotId, TenantId
 from snapshot_domain.ports import QuarantinedMessage, QuarantineReason
 from snapshot_postgres import (
@@ -188,6 +189,13 @@ class PostgresWorld:
             )
             for row in rows
         ]
+
+
+def assert_tells_nothing(error: SnapshotIngestError) -> None:
+    """Neither the error nor anything that travels with it holds a row."""
+    assert "vault:" not in f"{error} {error!r} {error.args} {vars(error)}"
+    assert error.__cause__ is None
+    assert error.__context__ is None
 
 
 @asynccontextmanager

@@ -1,0 +1,41 @@
+"""HashRepository, DeviceDirectory and Quarantine over PostgreSQL, with asyncpg.
+
+The backend owns `devices` and `router_config_snapshots`, under forced row-level security, and
+nothing here alters them. What the timelines need beside them is kept in the schema
+`snapshot_ingest` (migrations/): a head a device, which is the lock and points at the newest
+run, and a run a stored snapshot. A batch is decided by one function of that schema in one
+transaction (migrations/0004_store.sql reads like the rules of the timeline); Python turns it
+into arrays, repeats what is worth repeating, finds the one row that is refused, and turns the
+driver's errors into the domain's (errors.py, one table).
+
+The ingest role has SELECT on `devices`, SELECT and INSERT on `router_config_snapshots`, and
+its own schema; the functions run with the caller's rights and set `app.current_tenant` for
+one transaction only.
+"""
+
+from snapshot_postgres.connecting import connected
+from snapshot_postgres.device_directory import PostgresDeviceDirectory
+from snapshot_postgres.hash_repository import PostgresHashRepository
+from snapshot_postgres.migrate import migrate
+from snapshot_postgres.pool import Connection, Pool, open_pool
+from snapshot_postgres.quarantine import PostgresQuarantine
+from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
+from snapshot_postgres.roles import grant_ingest_role, grant_reader_role
+from snapshot_postgres.status import PostgresStatus, StoreStatus
+
+__all__ = [
+    "Connection",
+    "Pool",
+    "PostgresDeviceDirectory",
+    "PostgresHashRepository",
+    "PostgresQuarantine",
+    "PostgresSnapshotReader",
+    "PostgresStatus",
+    "StoreStatus",
+    "StoredSnapshot",
+    "connected",
+    "grant_ingest_role",
+    "grant_reader_role",
+    "migrate",
+    "open_pool",
+]

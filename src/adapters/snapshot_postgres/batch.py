@@ -1,0 +1,61 @@
+"""A batch on its way to `store_batch` and back: as arrays, and as answers."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from snapshot_domain.model import EncryptedSnapshot, SnapshotId, SnapshotKey
+from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
+from snapshot_domain.ports import NeedsCiphertext, StoreAnswer
+
+
+def place_of(snapshot: EncryptedSnapshot) -> tuple[object, ...]:
+    """The order in which a batch is decided: by device, and then along its timeline."""
+    return (snapshot.key.device_id, *snapshot.key.position)
+
+
+def key_columns(keys: Sequence[SnapshotKey]) -> list[list[object]]:
+    """Devices, tenants, times, sequences and digests."""
+    return [
+        [key.device_id for key in keys],
+        [key.tenant_id for key in keys],
+        [key.collected_at for key in keys],
+        [key.sequence for key in keys],
+        [bytes.fromhex(key.digest.hex) for key in keys],
+    ]
+
+
+def batch_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:
+    """The keys' columns, and ciphertexts, formats, plaintext sizes in bytes and flags."""
+    ciphertexts = [snapshot.ciphertext for snapshot in batch]
+    return [
+        *key_columns([snapshot.key for snapshot in batch]),
+        [None if ciphertext is None else ciphertext.text for ciphertext in ciphertexts],
+        [None if ciphertext is None else ciphertext.format for ciphertext in ciphertexts],
+        [snapshot.plaintext_bytes for snapshot in batch],
+        [int(snapshot.flags) for snapshot in batch],
+    ]
+
+
+_ANSWER_BY_NAME: dict[str, StoreAnswer] = {
+    "unchanged": Unchanged(),
+    "already_stored": AlreadyStored(),
+    "orphan": Orphaned(),
+    "needs_ciphertext": NeedsCiphertext(),
+}
+
+
+def answer_of(row: asyncpg.Record) -> StoreAnswer:
+    """The answer in a row of `store_batch`."""
+    if row["answer"] == "stored":
+        return Stored(
+            SnapshotId(row["snapshot_id"]),
+            previous_id=_snapshot_id(row["previous_id"]),
+            next_id=_snapshot_id(row["next_id"]),
+        )
+    return _ANSWER_BY_NAME[row["answer"]]
+
+
+def _snapshot_id(value: UUID | None) -> SnapshotId | None:
+    return None if value is None else SnapshotId(value)

@@ -1,0 +1,71 @@
+"""Work on a pool: bounded in time, repeated where that helps, its faults as values."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+from attrs import frozen
+
+from snapshot_domain.errors import Dependency
+from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
+from snapshot_postgres.pool import Pool, PooledConnection
+
+T = TypeVar("T")
+
+_REPETITIONS = 3
+_FIRST_PAUSE_SECONDS = 0.02
+
+
+@frozen
+class Database:
+    """A pool as one adapter uses it. Commands are bounded by the pool's own timeout."""
+
+    pool: Pool
+    dependency: Dependency
+    acquire_timeout_seconds: float = 10.0
+
+    async def transact(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
+        """What `work` returns, after its commit; or the fault that undid it.
+
+        Somebody in the way (deadlock, serialization, lock timeout) repeats the transaction up
+        to three times. After a lost connection it is not known whether it was committed.
+        """
+
+        async def committed(connection: PooledConnection) -> T:
+            async with connection.transaction(isolation="read_committed"):
+                return await work(connection)
+
+        return await self._repeat(committed)
+
+    async def ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows that one statement returns, in one round trip.
+
+        Raises `Unavailable` or `Misconfigured`.
+        """
+        result = await self._repeat(lambda connection: connection.fetch(query, *arguments))
+        if isinstance(result, Fault):
+            raise result.as_error(self.dependency)
+        return result
+
+    async def _repeat(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
+        for repetition in range(_REPETITIONS):
+            result = await self._once(work)
+            if not isinstance(result, Fault) or result.kind is not FaultKind.REPEATABLE:
+                return result
+            await asyncio.sleep(_pause_seconds(repetition))
+        return await self._once(work)
+
+    async def _once(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
+        try:
+            async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as connection:
+                return await work(connection)
+        except DRIVER_ERRORS as error:
+            return fault_of(error)
+
+
+def _pause_seconds(repetition: int) -> float:
+    """Growing, and never the same for two workers that met."""
+    longest = _FIRST_PAUSE_SECONDS * 4**repetition
+    return random.uniform(longest / 4, longest)

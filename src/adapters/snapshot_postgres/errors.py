@@ -1,0 +1,113 @@
+"""From the driver's errors to the domain's, by one table.
+
+Nothing of a driver's error but its class, its SQLSTATE and a constraint's name goes further:
+its text and its DETAIL hold rows. A `Fault` is taken inside the `except` block, and the
+domain's error is made from it and raised after that block has ended.
+"""
+
+import ssl
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import TypeVar
+
+import asyncpg
+from attrs import frozen
+
+from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+
+T = TypeVar("T")
+
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,  # among them TimeoutError, refused connections and TLS
+)
+"""Everything that asyncpg raises on its own account."""
+
+
+class FaultKind(Enum):
+    """What is to be done about a fault."""
+
+    UNAVAILABLE = auto()
+    """Wait, and try again later."""
+    MISCONFIGURED = auto()
+    """An operator must act."""
+    REPEATABLE = auto()
+    """Somebody was in the way: the same transaction may go through at once."""
+    REFERENCE_GONE = auto()
+    """What a row refers to was deleted between the look and the insert."""
+    REFUSED = auto()
+    """Some row of it is impossible, now and always."""
+
+
+_KIND_BY_SQLSTATE = {
+    "22": FaultKind.REFUSED,  # data exception
+    "23": FaultKind.REFUSED,  # integrity constraint violation
+    "23503": FaultKind.REFERENCE_GONE,
+    "26000": FaultKind.MISCONFIGURED,  # a pooler gave the session to somebody else
+    "28": FaultKind.MISCONFIGURED,  # user or password
+    "3D000": FaultKind.MISCONFIGURED,  # no such database
+    "3F000": FaultKind.MISCONFIGURED,  # no such schema
+    "40001": FaultKind.REPEATABLE,  # serialization failure
+    "40P01": FaultKind.REPEATABLE,  # deadlock
+    "42": FaultKind.MISCONFIGURED,  # rights, tables, functions
+    "55P03": FaultKind.REPEATABLE,  # a lock was waited for too long
+}
+"""By SQLSTATE or its class, the longer first. What is not here (08, 25006, 53, 57, 58, XX and
+what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
+
+_NEXT_STEP_BY_SQLSTATE = {
+    "26000": "behind a pooler in transaction mode, set statement_cache_size to 0",
+    "28": "check the user, the password and pg_hba.conf",
+    "3D000": "create the database or correct its name",
+    "3F000": "run `snapshot-ingest migrate`",
+    "42501": "grant the role its rights: `snapshot-ingest migrate` does",
+    "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
+    "client": "check the connection's settings, above all address and certificates",
+}
+
+
+@frozen
+class Fault:
+    """What may be known of a driver's error."""
+
+    kind: FaultKind
+    error_class: str
+    sqlstate: str = ""
+    constraint: str = ""
+
+    def describe(self) -> str:
+        """What happened, in words that hold no row."""
+        details = [f"SQLSTATE {self.sqlstate}" if self.sqlstate else ""]
+        details.append(f"constraint {self.constraint}" if self.constraint else "")
+        known = ", ".join(detail for detail in details if detail)
+        return f"{self.error_class} ({known})" if known else self.error_class
+
+    def as_error(self, dependency: Dependency) -> DependencyError:
+        """The domain's error: `Misconfigured` with what to do, else `Unavailable`."""
+        if self.kind is FaultKind.MISCONFIGURED:
+            return Misconfigured(
+                dependency,
+                f"PostgreSQL refuses to work: {self.describe()}",
+                next_step=_longest_match(_NEXT_STEP_BY_SQLSTATE, self.sqlstate or "client") or "",
+            )
+        return Unavailable(dependency, f"PostgreSQL does not do its work: {self.describe()}")
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What is to be done about a driver's error."""
+    name = type(error).__name__
+    if isinstance(error, asyncpg.PostgresError):
+        sqlstate = str(error.sqlstate or "")
+        kind = _longest_match(_KIND_BY_SQLSTATE, sqlstate) or FaultKind.UNAVAILABLE
+        if isinstance(error, asyncpg.InvalidCachedStatementError):
+            kind = FaultKind.REPEATABLE  # a migration ran; asyncpg prepares it anew
+        return Fault(kind, name, sqlstate, str(error.constraint_name or ""))
+    if isinstance(error, asyncpg.ClientConfigurationError | ssl.SSLCertVerificationError):
+        return Fault(FaultKind.MISCONFIGURED, name)
+    return Fault(FaultKind.UNAVAILABLE, name)
+
+
+def _longest_match(table: Mapping[str, T], sqlstate: str) -> T | None:
+    return table.get(sqlstate, table.get(sqlstate[:2]))

@@ -1,0 +1,37 @@
+"""The contracts of HashRepository, DeviceDirectory and Quarantine on the real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from snapshot_conformance.device_directory import DeviceDirectoryContract
+from snapshot_conformance.hash_repository import HashRepositoryContract
+from snapshot_conformance.quarantine import QuarantineContract
+from snapshot_ingest.stack import EmbeddedStack
+from support.postgres import PostgresWorld, postgres_world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgres(stack: EmbeddedStack) -> AsyncIterator[PostgresWorld]:
+    """One database for this module: each test makes devices of its own."""
+    async with postgres_world(stack.addresses.postgres_admin_dsn) as world:
+        yield world
+
+
+class TestPostgresHashRepository(HashRepositoryContract):
+    @pytest.fixture
+    async def world(self, postgres: PostgresWorld) -> PostgresWorld:
+        return postgres
+
+
+class TestPostgresDeviceDirectory(DeviceDirectoryContract):
+    @pytest.fixture
+    async def world(self, postgres: PostgresWorld) -> PostgresWorld:
+        return postgres
+
+
+class TestPostgresQuarantine(QuarantineContract):
+    @pytest.fixture
+    async def world(self, postgres: PostgresWorld) -> PostgresWorld:
+        return postgres
