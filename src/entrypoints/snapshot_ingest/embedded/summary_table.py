@@ -7,7 +7,7 @@ from snapshot_ingest.embedded.summary import Summary
 _MEANINGS = {
     "published": "messages that were there to ingest",
     "stored": "a first snapshot or a change: encrypted",
-    "unchanged": "the text that was there: only its last-seen time moved",
+    "unchanged": "nothing new: only its last-seen time moved",
     "malformed": "no snapshot at all: in the quarantine",
     "orphaned": "unknown device or foreign tenant: in the quarantine",
     "refused": "refused for another reason: in the quarantine",
