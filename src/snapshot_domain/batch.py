@@ -8,7 +8,7 @@ from attrs import define
 from snapshot_domain.delivery import Delivery
 from snapshot_domain.events import BatchHandled, MessageHandled, Stage
 from snapshot_domain.model import Ciphertext, Snapshot, SnapshotFlag, SnapshotKey
-from snapshot_domain.outcome import GivenBack, Outcome, RejectedOutcome, Stored
+from snapshot_domain.outcome import GivenBack, Outcome, RejectedOutcome, RetriedOutcome, Stored
 from snapshot_domain.ports import Clock
 
 
@@ -71,7 +71,7 @@ class Batch:
             if isinstance(outcome, RejectedOutcome)
         ]
 
-    def retry_instead(self, index: int, outcome: Outcome) -> None:
+    def retry_instead(self, index: int, outcome: RetriedOutcome) -> None:
         """A rejected message could not be kept in the quarantine: it must come again."""
         self._outcomes[index] = outcome
 

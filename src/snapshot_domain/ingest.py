@@ -10,6 +10,7 @@ from snapshot_domain.batch import Batch, Candidate
 from snapshot_domain.delivery import Delivery
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import SettlementFailed, Stage
+from snapshot_domain.extension import Extension
 from snapshot_domain.journal import Journal, logger
 from snapshot_domain.model import Ciphertext, Digest, EncryptedSnapshot, Snapshot, SnapshotFlag
 from snapshot_domain.outcome import (
@@ -37,6 +38,7 @@ from snapshot_domain.ports import (
 )
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.settlement import outcome_of, settlement_for
+from snapshot_domain.tasks import to_its_end
 from snapshot_domain.timeline import key_of, look_unchanged
 
 
@@ -54,6 +56,7 @@ class IngestSnapshot:
     repository: HashRepository
     cipher: Cipher
     rejection: Rejection
+    extension: Extension
     metrics: Metrics
     clock: Clock
     backoff: Backoff
@@ -69,12 +72,13 @@ class IngestSnapshot:
         """
         batch = Batch(deliveries, self.clock)
         try:
-            await self._decide(batch)
+            async with self.extension.of(deliveries):
+                await self._decide(batch)
         except asyncio.CancelledError:
             batch.give_back()
-            await _to_its_end(self._settle(batch))
+            await to_its_end(self._settle(batch))
             raise
-        await _to_its_end(self._settle(batch))
+        await to_its_end(self._settle(batch))
         await self._tell_listeners(batch)
         return batch.outcomes
 
@@ -83,10 +87,7 @@ class IngestSnapshot:
         fault = await self._fault_of(self._walk(batch))
         batch.decide_rest(fault or _NOTHING_DECIDED)
         with batch.stage(Stage.QUARANTINE):
-            fault = await self._fault_of(self.rejection.keep(batch))
-        if fault is not None:
-            for index, _ in batch.rejected():
-                batch.retry_instead(index, fault)
+            await self.rejection.keep(batch)
 
     async def _fault_of(self, step: Awaitable[None]) -> Outcome | None:
         """What becomes of the messages that the step left undecided; None if it went well."""
@@ -248,13 +249,3 @@ def _notices(batch: Batch) -> list[SnapshotNotice]:
         for index, outcome in enumerate(batch.outcomes)
         if isinstance(outcome, Stored)
     ]
-
-
-async def _to_its_end(step: Awaitable[None]) -> None:
-    """Awaits a step that must not be left half done, and passes a cancellation on after it."""
-    task = asyncio.ensure_future(step)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

@@ -70,9 +70,10 @@ class Journal:
         )
 
     def _write_key_missing(self, batch: Batch, index: int) -> None:
-        tenant_id = batch.candidates[index].key.tenant_id
-        if tenant_id in self._tenants_without_key:
+        candidate = batch.candidates.get(index)
+        if candidate is None or candidate.key.tenant_id in self._tenants_without_key:
             return
+        tenant_id = candidate.key.tenant_id
         if len(self._tenants_without_key) < _TENANTS_REMEMBERED_AT_MOST:
             self._tenants_without_key.add(tenant_id)
         logger.error(

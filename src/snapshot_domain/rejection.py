@@ -17,9 +17,10 @@ from snapshot_domain.outcome import (
     ItemRefused,
     Malformed,
     Orphaned,
-    Outcome,
     RejectedOutcome,
+    RetriedOutcome,
     TenantKeyMissing,
+    Unforeseen,
 )
 from snapshot_domain.policy import IngestPolicy, OnRejected
 from snapshot_domain.ports import (
@@ -46,7 +47,18 @@ class Rejection:
     policy: IngestPolicy
 
     async def keep(self, batch: Batch) -> None:
-        """Puts the batch's rejected messages into the quarantine, as far as policy asks for it."""
+        """Puts the batch's rejected messages into the quarantine, as far as policy asks for it.
+
+        Whatever fails, afterwards each rejected message is kept, may be discarded by policy, or
+        has an outcome that brings it back.
+        """
+        try:
+            await self._keep_rejected(batch)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, nothing may be discarded
+            for index, _ in batch.rejected():
+                batch.retry_instead(index, _outcome_of(fault))
+
+    async def _keep_rejected(self, batch: Batch) -> None:
         rejected = [
             (index, outcome) for index, outcome in batch.rejected() if self._is_kept(outcome)
         ]
@@ -152,8 +164,12 @@ def _reason_of(outcome: RejectedOutcome) -> tuple[QuarantineReason, str]:
             assert_never(outcome)
 
 
-def _outcome_of(fault: DependencyError) -> Outcome:
+def _outcome_of(fault: Exception) -> RetriedOutcome:
     """Nothing that the quarantine would not take may be discarded: it comes again instead."""
-    if isinstance(fault, Unavailable):
-        return DependencyUnavailable(fault.dependency)
-    return DependencyMisconfigured(Dependency.QUARANTINE, str(fault))
+    match fault:
+        case Unavailable():
+            return DependencyUnavailable(fault.dependency)
+        case DependencyError():
+            return DependencyMisconfigured(Dependency.QUARANTINE, str(fault))
+        case _:
+            return Unforeseen(type(fault).__name__)

@@ -14,6 +14,7 @@ from snapshot_domain.events import FetchFailed, InFlightChanged, SettlementFaile
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.journal import logger
 from snapshot_domain.ports import Clock, MessageSource, Metrics
+from snapshot_domain.tasks import cancel, forget_fault_of
 
 
 @frozen
@@ -21,15 +22,14 @@ class WorkerLimits:
     """How much a worker takes in hand, and how long it may take to let go.
 
     `batch_messages` and `batch_bytes` bound one batch, `batches_in_flight` and
-    `in_flight_bytes` all of them together. `extend_every` must be well below the source's
-    deadline for a delivery; `grace` is the time that a stop gives to what is in hand.
+    `in_flight_bytes` all of them together. `grace` is the time that a stop gives to what is in
+    hand.
     """
 
     batch_messages: int = 200
     batch_bytes: int = 4 * 1024 * 1024
     batches_in_flight: int = 4
     in_flight_bytes: int = 16 * 1024 * 1024
-    extend_every: timedelta = timedelta(seconds=10)
     grace: timedelta = timedelta(seconds=20)
 
 
@@ -55,6 +55,7 @@ class Worker:
         self._backoff = backoff
         self._limits = limits
         self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._in_hand: dict[asyncio.Task[None], Sequence[Delivery]] = {}
         self._failed_fetches = 0
 
@@ -68,15 +69,32 @@ class Worker:
     async def run(self) -> None:
         """Returns after a stop, when everything in hand has been settled.
 
-        A cancellation is a stop too; it is passed on after the same orderly end.
+        A cancellation is a stop too, and is passed on after the same orderly end; another one
+        during that end takes away what is left of the grace period.
         """
+        running = asyncio.create_task(self._run())
+        cancelled = False
+        while not running.done():
+            try:
+                await asyncio.wait([running])
+            except asyncio.CancelledError:
+                cancelled = True
+                if self._stopping.is_set():
+                    self._hurried.set()
+                self.stop()
+        if cancelled:
+            forget_fault_of(running)
+            raise asyncio.CancelledError
+        running.result()
+
+    async def _run(self) -> None:
+        """A fetch is never cancelled: what is in hand is finished while it comes to its end."""
         fetching = asyncio.create_task(self._fetch_until_stopped())
-        try:
-            await asyncio.shield(fetching)
-        finally:
-            self.stop()
-            await _ended(fetching)
-            await self._finish_in_hand()
+        await self._until_stopped_or(asyncio.wait([fetching]))
+        self.stop()
+        await self._finish_in_hand()
+        await asyncio.wait([fetching])
+        fetching.result()
 
     async def _fetch_until_stopped(self) -> None:
         while not self._stopping.is_set():
@@ -92,7 +110,9 @@ class Worker:
     async def _wait_for_room(self) -> None:
         """Until another batch may be taken in hand, or the worker is told to stop."""
         while not self._has_room():
-            await self._until_stopped_or(asyncio.wait(self._in_hand, return_when="FIRST_COMPLETED"))
+            await self._until_stopped_or(
+                asyncio.wait(set(self._in_hand), return_when=asyncio.FIRST_COMPLETED)
+            )
             if self._stopping.is_set():
                 return
 
@@ -157,24 +177,10 @@ class Worker:
         )
 
     async def _ingest(self, deliveries: Sequence[Delivery]) -> None:
-        """One batch to its end, its deadline extended as long as it takes."""
-        extending = asyncio.create_task(self._keep_extending(deliveries))
         try:
             await self._use_case.ingest(deliveries)
         except Exception as fault:  # noqa: BLE001 - the batch comes again, the worker goes on
             logger.error("a batch ended in an unforeseen %s", type(fault).__name__)
-        finally:
-            extending.cancel()
-
-    async def _keep_extending(self, deliveries: Sequence[Delivery]) -> None:
-        while True:
-            await self._clock.sleep(self._limits.extend_every.total_seconds())
-            try:
-                await self._source.extend(deliveries)
-            except Exception as fault:  # noqa: BLE001 - without more time they only come again
-                logger.warning(
-                    "no more time for %d messages: %s", len(deliveries), type(fault).__name__
-                )
 
     async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         if not deliveries:
@@ -189,15 +195,22 @@ class Worker:
 
     async def _finish_in_hand(self) -> None:
         """Waits for the batches in hand; those that outlast the grace period give back."""
-        if not self._in_hand:
-            return
-        _, unfinished = await asyncio.wait(
-            self._in_hand, timeout=self._limits.grace.total_seconds()
-        )
-        for task in unfinished:
-            task.cancel()
-        if unfinished:
-            await asyncio.wait(unfinished)
+        hurried = asyncio.create_task(self._hurried.wait())
+        grace_ends_at = self._clock_of_loop() + self._limits.grace.total_seconds()
+        while self._in_hand and not hurried.done():
+            left_seconds = grace_ends_at - self._clock_of_loop()
+            if left_seconds <= 0:
+                break
+            await asyncio.wait(
+                {hurried, *self._in_hand},
+                timeout=left_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        await cancel(hurried, *self._in_hand)
+
+    def _clock_of_loop(self) -> float:
+        """The grace period is real time, like the deadline of whoever stops us."""
+        return asyncio.get_running_loop().time()
 
     async def _until_stopped_or(self, waiting: Coroutine[Any, Any, object]) -> None:
         """Waits for whichever comes first, and cancels the other."""
@@ -205,10 +218,4 @@ class Worker:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Waits for a task that is about to end, without taking over its exception."""
-    await asyncio.wait([task])
+            await cancel(*tasks)

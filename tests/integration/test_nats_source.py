@@ -191,6 +191,25 @@ async def test_a_stream_made_again_has_another_origin(place: Place) -> None:
     assert after.origin != before.origin
 
 
+async def test_a_stream_made_again_unnoticed_is_noticed_by_its_first_delivery(
+    place: Place,
+) -> None:
+    source = place.source()
+    await place.publish(b"before")
+    [before] = await fetch_count(source, 1)
+    await place.jetstream.delete_stream(place.stream)
+    await ensure_stream(
+        place.client, StreamShape(name=place.stream, subjects=(f"{place.family}.>",))
+    )
+    await ensure_consumer(place.client, place.stream, place.durable, place.needs())
+    await place.publish(b"first after")
+    [first] = await fetch_count(source, 1)
+    await place.publish(b"second after")
+    [second] = await fetch_count(source, 1)
+    assert first.received_at > before.received_at
+    assert second.origin.stream_created_at > before.received_at
+
+
 async def test_a_consumer_that_forbids_our_batch_is_misconfigured(place: Place) -> None:
     await place.jetstream.delete_consumer(place.stream, place.durable)
     await make_raw_consumer(place, max_batch=2)

@@ -1,6 +1,8 @@
 """Faults of PostgreSQL, provoked on the real one: it goes away, or somebody is in the way."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -160,6 +162,22 @@ async def test_a_cancelled_store_leaves_nothing_and_frees_its_locks(
             await storing
     assert await story.runs() == []
     await story.stored("A", 1)
+
+
+async def test_a_cancellation_does_not_wait_for_a_server_that_stands_still(
+    world: PostgresWorld, story: Story
+) -> None:
+    await world.admin.execute(GATE_TRIGGER)
+    async with closed_gate(world):
+        storing = asyncio.create_task(world.repository.store([story.snapshot("A", 1)]))
+        pid = await pid_at_gate(world)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            storing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(storing, timeout=3)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001", "55P03"])

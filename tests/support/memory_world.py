@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Settlement
+from snapshot_domain.extension import Extension
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.outcome import Outcome
@@ -65,6 +66,7 @@ class MemoryWorld:
             repository=self.repository,
             cipher=MemoryCipher(self.keyring),
             rejection=Rejection(self.quarantine, MemoryQuarantineCipher(self.keyring), policy),
+            extension=Extension(self.source, self.clock),
             metrics=self.metrics,
             clock=self.clock,
             backoff=Backoff(Random(7)),

@@ -261,7 +261,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @invariant()
     def nothing_leaves_the_stream_unless_it_was_acknowledged_or_kept(self) -> None:
-        kept = {origin.sequence for origin in self.world.quarantine.messages}
+        kept = {each.origin.sequence for each in self.world.quarantine.messages.values()}
         for sequence, settlement in self.recording.settlements.items():
             if isinstance(settlement, Discard):
                 assert sequence in kept

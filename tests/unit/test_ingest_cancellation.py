@@ -22,13 +22,14 @@ def world() -> MemoryWorld:
     return MemoryWorld()
 
 
-async def cancel_at(gate: Gate, world: MemoryWorld) -> None:
-    """Ingests one batch, and cancels it at the gate."""
+async def cancel_at(gate: Gate, world: MemoryWorld, *, times: int = 1) -> None:
+    """Ingests one batch, and cancels it at the gate, as often as told."""
     deliveries = await world.source.fetch(100, 1 << 20)
     task = asyncio.create_task(world.use_case.ingest(deliveries))
     await gate.reached.wait()
-    task.cancel()
-    await asyncio.sleep(0)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
     gate.opened.set()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -55,6 +56,17 @@ async def test_cancelled_after_the_commit_the_acknowledgement_is_still_sent_once
     await cancel_at(gate, world)
     assert world.settlements() == [Ack()]
     assert len(world.repository.rows) == 1
+
+
+@pytest.mark.parametrize("times", [2, 5])
+async def test_however_often_it_is_cancelled_while_it_settles_it_settles_once(
+    world: MemoryWorld, times: int
+) -> None:
+    gate = Gate()
+    world.use_case = evolve(world.use_case, source=FaultySource(world.source, settle_gate=gate))
+    world.publish("stored")
+    await cancel_at(gate, world, times=times)
+    assert world.settlements() == [Ack()]
 
 
 async def test_what_was_given_back_is_delivered_again_and_stored(world: MemoryWorld) -> None:

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from snapshot_domain.delivery import Ack, Discard, Retry
-from snapshot_domain.errors import Dependency, Misconfigured, Refused, Unavailable
+from snapshot_domain.errors import Dependency, KeyMissing, Misconfigured, Refused, Unavailable
 from snapshot_domain.model import EncryptedSnapshot, SnapshotFlag
 from snapshot_domain.outcome import (
     AlreadyStored,
@@ -26,7 +26,7 @@ from snapshot_domain.outcome import (
 from snapshot_domain.policy import HashPolicy, IngestPolicy, OnRejected
 from snapshot_domain.ports import CipherItem, NeedsCiphertext, OwnKey, QuarantineReason, TenantKey
 from snapshot_domain.secret import RawMessage
-from snapshot_memory import MemoryCipher, MemorySnapshotDecoder
+from snapshot_memory import MemoryCipher, MemoryQuarantineCipher, MemorySnapshotDecoder
 from support.faults import (
     FailingListener,
     FaultyCipher,
@@ -345,6 +345,30 @@ async def test_one_message_that_the_quarantine_refuses_costs_no_other_its_place(
     assert isinstance(odd, DependencyMisconfigured)
     assert isinstance(even, Malformed)
     assert [kept.subject for kept in world.quarantine.messages.values()] == ["even"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Refused(Dependency.CIPHER, "odd"),
+        KeyMissing(Dependency.CIPHER, "no such key"),
+        Unavailable(Dependency.CIPHER, "down"),
+        ValueError("canary"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+async def test_whatever_the_quarantine_s_cipher_raises_nothing_is_discarded(
+    world: MemoryWorld, fault: Exception
+) -> None:
+    cipher = FaultyCipher(MemoryQuarantineCipher(world.keyring), raises=fault)
+    world.use_case = evolve(
+        world.use_case, rejection=evolve(world.use_case.rejection, cipher=cipher)
+    )
+    world.source.publish("s", RawMessage(b"[]"))
+    world.publish("lost", of="unknown")
+    await world.ingest()
+    assert all(isinstance(settlement, Retry) for settlement in world.settlements())
+    assert len(world.settlements()) == 2
 
 
 async def test_without_the_quarantine_s_key_nothing_is_discarded(world: MemoryWorld) -> None:

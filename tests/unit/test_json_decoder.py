@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 from snapshot_conformance.snapshot_decoder import (
     DEVICE,
@@ -281,3 +282,9 @@ def test_the_fields_on_their_way_have_no_text_form() -> None:
 def test_a_snapshots_text_form_holds_no_content() -> None:
     snapshot = decode(poller_message().reveal())
     assert "shed-ap-03" not in repr(snapshot)
+
+
+def test_not_even_rich_shows_the_fields() -> None:
+    fields = fields_of(b'{"config_text": "canary"}')
+    assert "canary" not in repr(fields)
+    assert "canary" not in pretty_repr(fields)

@@ -175,3 +175,19 @@ def test_a_mount_that_is_no_name_is_misconfigured(mount: str) -> None:
 
 def test_slashes_around_a_mount_do_not_matter() -> None:
     assert checked_mount("/teams/transit/") == "teams/transit"
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (200, Problem.SERVER_FAILED),
+        (207, Problem.SERVER_FAILED),
+        (400, Problem.INPUT_REFUSED),
+        (500, Problem.SERVER_FAILED),
+    ],
+)
+def test_a_failure_that_nobody_knows_gives_an_item_up_only_where_none_could_be_used(
+    status: int, problem: Problem
+) -> None:
+    entry = {"error": "a text that no version has had so far"}
+    assert read_batch(ENCRYPT, _reply(status, entry), 1) == [problem]

@@ -11,6 +11,7 @@ from attrs import evolve
 from snapshot_domain.delivery import Ack, Retry
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.events import FetchFailed, InFlightChanged
+from snapshot_domain.extension import Extension
 from snapshot_domain.outcome import Stored
 from snapshot_domain.worker import Worker, WorkerLimits
 from support.faults import FaultyCipher, FaultySource, Gate
@@ -33,7 +34,11 @@ class Running:
         self.source = FaultySource(world.source)
         self.worker = Worker(
             self.source,
-            evolve(world.use_case, source=self.source),
+            evolve(
+                world.use_case,
+                source=self.source,
+                extension=Extension(self.source, world.clock),
+            ),
             world.metrics,
             world.clock,
             world.use_case.backoff,
@@ -159,6 +164,63 @@ async def test_a_fetch_is_never_cancelled(world: MemoryWorld) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running.task
     assert world.settlements() == [AT_ONCE]
+
+
+async def test_a_cancellation_leaves_the_grace_period_to_what_is_in_hand(
+    world: MemoryWorld,
+) -> None:
+    gate = Gate()
+    world.with_cipher(FaultyCipher(world.use_case.cipher, gate=gate))
+    world.publish("in hand")
+    async with Running(world) as running:
+        await gate.reached.wait()
+        running.task.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running.task
+    assert world.settlements() == [Ack()]
+
+
+@pytest.mark.parametrize("first", ["stop", "cancellation"])
+async def test_a_cancellation_during_the_orderly_end_gives_back_at_once_and_leaves_nothing_running(
+    world: MemoryWorld, first: str
+) -> None:
+    gate = Gate()
+    world.with_cipher(FaultyCipher(world.use_case.cipher, gate=gate))
+    world.publish("slow")
+    limits = evolve(LIMITS, grace=timedelta(minutes=10))
+    before = asyncio.all_tasks()
+    async with Running(world, limits) as running:
+        await gate.reached.wait()
+        if first == "stop":
+            running.worker.stop()
+        else:
+            running.task.cancel()
+        await asyncio.sleep(0)
+        running.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(running.task, timeout=5)
+        assert asyncio.all_tasks() - before <= {running.task}
+    assert world.settlements() == [AT_ONCE]
+
+
+async def test_the_grace_period_begins_with_the_stop_and_not_when_a_fetch_has_ended(
+    world: MemoryWorld,
+) -> None:
+    gate = Gate()
+    world.with_cipher(FaultyCipher(world.use_case.cipher, gate=gate))
+    world.publish("slow")
+    running = Running(world, evolve(LIMITS, grace=timedelta(milliseconds=10)))
+    async with running:
+        await gate.reached.wait()
+        running.source.fetch_gate = Gate()
+        await running.source.fetch_gate.reached.wait()
+        running.worker.stop()
+        await until(lambda: world.settlements() == [AT_ONCE])
+        assert not running.task.done()
+        running.source.fetch_gate.opened.set()
+        await running.task
 
 
 async def test_while_the_source_is_unavailable_it_tries_again_with_growing_pauses(

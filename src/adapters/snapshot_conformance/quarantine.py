@@ -107,6 +107,18 @@ class QuarantineContract:
         await world.quarantine.keep([after])
         assert list(await world.kept(stream)) == [before, after]
 
+    async def test_a_message_under_the_former_creation_time_of_its_stream_is_kept(
+        self, world: QuarantineWorld, stream: str
+    ) -> None:
+        before = rejected(stream, 1)
+        after = evolve(rejected(stream, 1), received_at=RECEIVED + timedelta(seconds=1))
+        await world.quarantine.keep([before])
+        await world.quarantine.keep([after])
+        assert sorted(await world.kept(stream), key=lambda kept: kept.received_at) == [
+            before,
+            after,
+        ]
+
     async def test_several_workers_may_keep_the_same_messages_at_once(
         self, world: QuarantineWorld, stream: str
     ) -> None:

@@ -7,7 +7,7 @@ standard library.
 """
 
 import json
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -29,6 +29,10 @@ class Fields(msgspec.Struct, gc=False):
     def __repr__(self) -> str:
         """Says nothing, because the fields hold content."""
         return "<Fields, sealed>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Says nothing either; msgspec's own would have rich list the fields."""
+        return []
 
 
 _decoder = msgspec.json.Decoder(Fields)

@@ -25,8 +25,18 @@ class MemoryDecryptor:
             return KeyMissing(Dependency.CIPHER, "the keyring has no such key")
         text = item.ciphertext.text
         is_message = text.startswith("si1q:")
-        aad = item.aad if is_message else ""
-        opened = self._keyring.open(item.key, base64.b64decode(text.rpartition(":")[2]), aad)
+        sealed = _decoded(text.removeprefix("si1q:" if is_message else "vault:v1:"))
+        if sealed is None:
+            return Refused(Dependency.CIPHER, "the text is no ciphertext")
+        opened = self._keyring.open(item.key, sealed, item.aad if is_message else "")
         if opened is None:
             return Refused(Dependency.CIPHER, "the ciphertext does not open")
         return RawMessage(opened) if is_message else Configuration(opened)
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes behind the base64, None if it is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None

@@ -1,6 +1,6 @@
 """MessageSource in memory: a stream with one durable consumer, shared by any number of workers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from attrs import define, field
@@ -42,6 +42,11 @@ class MemoryMessageSource:
 
     def __attrs_post_init__(self) -> None:
         self._created_at = self._clock.now()
+
+    @property
+    def attempts(self) -> Mapping[int, int]:
+        """How often each message that is still held was delivered, by sequence."""
+        return {sequence: entry.attempts for sequence, entry in self._entries.items()}
 
     def publish(self, subject: str, body: RawMessage) -> int:
         """Puts a message on the stream and returns its sequence."""

@@ -1,6 +1,7 @@
 """Quarantine in memory."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from attrs import define, field
 
@@ -10,11 +11,11 @@ from snapshot_domain.ports import QuarantinedMessage
 
 @define
 class MemoryQuarantine:
-    """A dictionary by origin."""
+    """A dictionary by origin and time of receipt."""
 
-    messages: dict[Origin, QuarantinedMessage] = field(factory=dict)
+    messages: dict[tuple[Origin, datetime], QuarantinedMessage] = field(factory=dict)
 
     async def keep(self, messages: Sequence[QuarantinedMessage]) -> None:
         """See Quarantine."""
         for message in messages:
-            self.messages.setdefault(message.origin, message)
+            self.messages.setdefault((message.origin, message.received_at), message)

@@ -45,6 +45,7 @@ class JetStreamSource:
             f"$JS.API.CONSUMER.MSG.NEXT.{self._settings.stream}.{self._settings.durable}"
         )
         self._is_fetching = False
+        self._last_delivery = 0
 
     async def open(self) -> None:
         """Connects, and looks whether stream and consumer are as needed. Fetching does so too.
@@ -165,6 +166,10 @@ class JetStreamSource:
         if created_at is None:
             raise ValueError("a message arrived before its stream was looked at")
         metadata = msg.metadata
+        if metadata.sequence.consumer <= self._last_delivery:
+            # It counts anew: stream and consumer were made again, and must be looked at again.
+            self._binding.loosen()
+        self._last_delivery = metadata.sequence.consumer
         return Delivery(
             body=RawMessage(msg.data),
             origin=Origin(metadata.stream, created_at, metadata.sequence.stream),

@@ -182,14 +182,19 @@ def read_batch(
         return problem_of_status(reply.status, error_texts(reply.body))
     entries = batch_results(reply.body, count)
     if entries is not None:
-        return [_read_entry(operation, entry) for entry in entries]
+        # An unknown failure is taken as passing, since a wrong *refused* would give a message up
+        # for good; where 400 says that no item could be used, each is to blame itself.
+        unknown = Problem.INPUT_REFUSED if reply.status == 400 else Problem.SERVER_FAILED
+        return [_read_entry(operation, entry, unknown) for entry in entries]
     if reply.status in (200, 207):
         return Problem.NOT_OPENBAO
     return problem_of_status(reply.status, error_texts(reply.body))
 
 
-def _read_entry(operation: Operation[Any, R], entry: Mapping[str, Any]) -> R | Problem:
+def _read_entry(
+    operation: Operation[Any, R], entry: Mapping[str, Any], unknown: Problem
+) -> R | Problem:
     error = entry.get("error")
     if error:
-        return problem_of_text(str(error), Problem.INPUT_REFUSED)
+        return problem_of_text(str(error), unknown)
     return operation.result(entry)

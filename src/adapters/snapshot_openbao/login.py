@@ -28,8 +28,11 @@ class SecretText:
     def __repr__(self) -> str:
         return "<SecretText, sealed>"
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
+    def __getstate__(self) -> NoReturn:
         raise TypeError("a SecretText is sealed and cannot be pickled")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__getstate__()
 
 
 @frozen

@@ -35,7 +35,7 @@ class Database:
 
         async def committed(connection: PooledConnection) -> T:
             async with connection.transaction(isolation="read_committed"):
-                return await work(connection)
+                return await _unless_cancelled(connection, work)
 
         return await self._repeat(committed)
 
@@ -60,9 +60,25 @@ class Database:
     async def _once(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
         try:
             async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as connection:
-                return await work(connection)
+                return await _unless_cancelled(connection, work)
         except DRIVER_ERRORS as error:
-            return fault_of(error)
+            fault = fault_of(error)
+        # asyncpg's own clearing up may have put its error in the place of a cancellation.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return fault
+
+
+async def _unless_cancelled(
+    connection: PooledConnection, work: Callable[[PooledConnection], Awaitable[T]]
+) -> T:
+    """Does the work; whoever cancels it need not wait for a server that may not answer."""
+    try:
+        return await work(connection)
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 def _pause_seconds(repetition: int) -> float:

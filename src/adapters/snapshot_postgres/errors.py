@@ -44,6 +44,7 @@ class FaultKind(Enum):
 _KIND_BY_SQLSTATE = {
     "22": FaultKind.REFUSED,  # data exception
     "23": FaultKind.REFUSED,  # integrity constraint violation
+    "23502": FaultKind.MISCONFIGURED,  # a column that we know nothing of became NOT NULL
     "23503": FaultKind.REFERENCE_GONE,
     "26000": FaultKind.MISCONFIGURED,  # a pooler gave the session to somebody else
     "28": FaultKind.MISCONFIGURED,  # user or password
@@ -58,6 +59,7 @@ _KIND_BY_SQLSTATE = {
 what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
 
 _NEXT_STEP_BY_SQLSTATE = {
+    "23502": "give the column that was added to the backend's table a default",
     "26000": "behind a pooler in transaction mode, set statement_cache_size to 0",
     "28": "check the user, the password and pg_hba.conf",
     "3D000": "create the database or correct its name",

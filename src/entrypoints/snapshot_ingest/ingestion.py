@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from prometheus_client import CollectorRegistry
 
 from snapshot_domain.ports import Metrics, SnapshotListener
+from snapshot_domain.tasks import cancel
 from snapshot_domain.worker import Worker
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container, compose, open_resources
@@ -29,8 +30,7 @@ class Ingestion:
         try:
             await self._worker.run()
         finally:
-            watching.cancel()
-            await asyncio.wait([watching])
+            await cancel(watching)
 
     def stop(self) -> None:
         """Asks for an orderly stop; may be called from a signal handler of the loop."""

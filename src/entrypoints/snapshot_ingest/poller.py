@@ -3,7 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import final
+from typing import Any, final
 
 import msgspec
 from attrs import field, frozen
@@ -54,6 +54,10 @@ class _Message(msgspec.Struct, kw_only=True):
     def __repr__(self) -> str:
         """Says nothing, because the fields hold content."""
         return "<_Message, sealed>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Says nothing either; msgspec's own would have rich list the fields."""
+        return []
 
 
 def message_of(polled: PolledFile) -> tuple[str, RawMessage]:

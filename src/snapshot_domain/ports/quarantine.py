@@ -46,7 +46,10 @@ class Quarantine(Protocol):
     """Keeps rejected messages, each once, however often it is delivered."""
 
     async def keep(self, messages: Sequence[QuarantinedMessage]) -> None:
-        """Returns when all are kept for good, idempotent by `origin`.
+        """Returns when all are kept for good, idempotent by `origin` and `received_at`.
+
+        Either alone says which message it is, but for one case: where a stream was made again
+        a moment ago, its source may still give it the former creation time.
 
         Raises `Unavailable` or `Misconfigured`, and then none may be taken as kept; raises
         `Refused` if one of them can never be kept.

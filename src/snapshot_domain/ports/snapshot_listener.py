@@ -22,5 +22,9 @@ class SnapshotListener(Protocol):
     """Somebody who wants to know of new snapshots, such as a diff engine."""
 
     async def stored(self, notices: Sequence[SnapshotNotice]) -> None:
-        """Told after commit and settlement. Must return soon; what it raises is only logged."""
+        """Told at most once, after commit and settlement.
+
+        Must return soon; what it raises is only logged. What was stored by a worker that was
+        cancelled before it could tell goes untold.
+        """
         ...

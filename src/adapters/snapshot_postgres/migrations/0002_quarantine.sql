@@ -1,7 +1,8 @@
 -- The quarantine: what could not be ingested, sealed whole, once by its origin.
 --
 -- The stream's creation time belongs to the origin, because a stream that was deleted and made
--- again counts from one again.
+-- again counts from one again. The time of receipt belongs to the key as well: for a moment
+-- after that, a message may still be given the former creation time.
 CREATE TABLE snapshot_ingest.quarantine (
     stream             text NOT NULL,
     stream_created_at  timestamptz NOT NULL,
@@ -16,5 +17,5 @@ CREATE TABLE snapshot_ingest.quarantine (
     size_bytes         bigint NOT NULL,
     ciphertext         text NOT NULL,
     kept_at            timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (stream, stream_created_at, sequence)
+    PRIMARY KEY (stream, stream_created_at, sequence, received_at)
 );

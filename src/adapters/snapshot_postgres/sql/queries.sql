@@ -30,7 +30,7 @@ ORDER BY item;
 SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true);
 
 -- name: keep
--- Keeps messages, each once by its origin; in one order, so that no two workers wait for each
+-- Keeps messages, each once by its origin and time of receipt; in one order, so that no two workers wait for each
 -- other.
 INSERT INTO snapshot_ingest.quarantine
     (stream, stream_created_at, sequence, subject, received_at, reason, detail, waiting,
@@ -40,7 +40,7 @@ FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::text[], $5::timesta
     $6::text[], $7::text[], $8::boolean[], $9::uuid[], $10::uuid[], $11::bigint[], $12::text[])
     AS message (stream, stream_created_at, sequence, subject, received_at, reason, detail,
         waiting, device_id, tenant_id, size_bytes, ciphertext)
-ORDER BY stream, stream_created_at, sequence
+ORDER BY stream, stream_created_at, sequence, received_at
 ON CONFLICT DO NOTHING;
 
 -- name: state_of_server

@@ -1,0 +1,45 @@
+"""What asyncio leaves to its users: steps that must not be left half done, tasks that must end."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+_ASK_AGAIN_SECONDS = 1.0
+
+
+async def to_its_end(step: Awaitable[None]) -> None:
+    """Awaits the step to its end, however often the caller is cancelled meanwhile.
+
+    A cancellation is passed on once the step has ended.
+    """
+    task = asyncio.ensure_future(step)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        forget_fault_of(task)
+        raise asyncio.CancelledError
+    task.result()
+
+
+async def cancel(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancels the tasks and returns when they have ended; what they raised is dropped.
+
+    It asks again now and then, because a cancellation can be lost: Python 3.11's `wait_for`
+    drops one that comes in the very tick in which its answer arrives.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=_ASK_AGAIN_SECONDS)
+    for task in tasks:
+        forget_fault_of(task)
+
+
+def forget_fault_of(task: "asyncio.Future[Any]") -> None:
+    """Keeps asyncio from printing a fault, which may hold content, when the task is collected."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,72 @@
+"""Ingestion as one thing: it runs until it is stopped, and leaves nothing behind."""
+
+import asyncio
+from random import Random
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from snapshot_domain.backoff import Backoff
+from snapshot_domain.delivery import Ack
+from snapshot_domain.events import BacklogObserved
+from snapshot_domain.worker import Worker, WorkerLimits
+from snapshot_ingest.backlog_watch import BacklogWatch
+from snapshot_ingest.composition import Container
+from snapshot_ingest.ingestion import Ingestion
+from snapshot_ingest.readiness import Readiness
+from support.memory_world import MemoryWorld
+from support.waiting import until
+
+
+@pytest.fixture
+def world() -> MemoryWorld:
+    return MemoryWorld()
+
+
+@pytest.fixture
+def ingestion(world: MemoryWorld) -> Ingestion:
+    container = Container()
+    container.register(
+        Worker,
+        Worker(
+            world.source,
+            world.use_case,
+            world.metrics,
+            world.clock,
+            Backoff(Random(7)),
+            WorkerLimits(),
+        ),
+    )
+    readiness = Readiness(world.source, world.repository, world.use_case.cipher, world.clock)
+    container.register(Readiness, readiness)
+    watch = BacklogWatch(world.source, world.metrics, world.clock)
+    container.register(BacklogWatch, watch)
+    return Ingestion(container, CollectorRegistry())
+
+
+async def test_it_ingests_and_watches_the_backlog_until_it_is_stopped(
+    world: MemoryWorld, ingestion: Ingestion
+) -> None:
+    world.publish("A")
+    running = asyncio.create_task(ingestion.run())
+    await until(lambda: len(world.source.settled) == 1)
+    ingestion.stop()
+    await asyncio.wait_for(running, 10)
+    assert world.settlements() == [Ack()]
+    assert any(isinstance(event, BacklogObserved) for event in world.metrics.events)
+
+
+async def test_a_cancellation_is_passed_on_and_no_task_is_left(
+    world: MemoryWorld, ingestion: Ingestion
+) -> None:
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(ingestion.run())
+    await until(lambda: bool(world.metrics.events))
+    running.cancel()
+    await asyncio.wait([running], timeout=10)
+    assert running.cancelled()
+    await until(lambda: asyncio.all_tasks() <= before)
+
+
+async def test_it_tells_what_keeps_it_from_working(ingestion: Ingestion) -> None:
+    assert dict(await ingestion.faults()) == {}
