@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import Random
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 _DOUBLINGS_AT_MOST = 16
 
@@ -21,3 +21,7 @@ class Backoff:
         doublings = min(max(attempt - 1, 0), _DOUBLINGS_AT_MOST)
         longest = min(self.first * 2.0**doublings, self.most)
         return longest * self.random.uniform(0.5, 1.0)
+
+    def between(self, first: timedelta, most: timedelta) -> "Backoff":
+        """The same with other bounds."""
+        return evolve(self, first=first, most=most)

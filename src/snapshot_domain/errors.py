@@ -5,6 +5,7 @@ An adapter turns its driver's errors into these in one place, and raises them af
 travel along as `__context__`.
 """
 
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -44,6 +45,26 @@ class DependencyError(SnapshotIngestError):
 
 class Unavailable(DependencyError):
     """It does not answer, or not now: wait and try again."""
+
+
+class Contended(DependencyError):
+    """Others were in the way, several times in a row; it does its work, and soon this one too."""
+
+
+class RateLimited(Unavailable):
+    """It answers and wants to be asked less. `retry_after` is what it said, None if nothing."""
+
+    def __init__(
+        self,
+        dependency: Dependency,
+        what: str,
+        *,
+        retry_after: timedelta | None = None,
+        expected: str = "",
+        next_step: str = "",
+    ) -> None:
+        self.retry_after = retry_after
+        super().__init__(dependency, what, expected=expected, next_step=next_step)
 
 
 class Misconfigured(DependencyError):

@@ -79,4 +79,26 @@ class FetchFailed:
     dependency: Dependency
 
 
-Event: TypeAlias = BatchHandled | InFlightChanged | BacklogObserved | SettlementFailed | FetchFailed
+@frozen
+class IntakePaused:
+    """Nothing is fetched until this dependency does its work again."""
+
+    dependency: Dependency
+
+
+@frozen
+class IntakeResumed:
+    """This dependency does its work again."""
+
+    dependency: Dependency
+
+
+Event: TypeAlias = (
+    BatchHandled
+    | InFlightChanged
+    | BacklogObserved
+    | SettlementFailed
+    | FetchFailed
+    | IntakePaused
+    | IntakeResumed
+)

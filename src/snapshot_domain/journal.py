@@ -7,6 +7,7 @@ from snapshot_domain.batch import Batch
 from snapshot_domain.model import TenantId
 from snapshot_domain.outcome import (
     AlreadyStored,
+    DependencyBusy,
     DependencyMisconfigured,
     DependencyUnavailable,
     DigestMismatched,
@@ -104,6 +105,8 @@ def _words(outcome: Outcome) -> str:
             return f"refused by the {by}"
         case DependencyUnavailable(dependency):
             return f"{dependency} unavailable"
+        case DependencyBusy(dependency):
+            return f"{dependency} busy"
         case DependencyMisconfigured(_, what):
             return f"misconfigured: {what}"
         case Unforeseen(error_class):

@@ -1,5 +1,6 @@
 """What can become of one message: a closed set, one class a row of the table in the design."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -85,6 +86,17 @@ class DependencyUnavailable:
 
 
 @frozen
+class DependencyBusy:
+    """Something it needs wants to be asked less, or others were in the way: it comes again soon.
+
+    `retry_after` is there if the dependency asked for a pause.
+    """
+
+    dependency: Dependency
+    retry_after: timedelta | None = None
+
+
+@frozen
 class DependencyMisconfigured:
     """Something it needs will not work until an operator acts: it is delivered again later."""
 
@@ -108,5 +120,7 @@ StoreOutcome: TypeAlias = Stored | Unchanged | AlreadyStored
 RejectedOutcome: TypeAlias = (
     Malformed | Orphaned | DigestMismatched | ItemRefused | TenantKeyMissing
 )
-RetriedOutcome: TypeAlias = DependencyUnavailable | DependencyMisconfigured | Unforeseen | GivenBack
+RetriedOutcome: TypeAlias = (
+    DependencyUnavailable | DependencyBusy | DependencyMisconfigured | Unforeseen | GivenBack
+)
 Outcome: TypeAlias = StoreOutcome | RejectedOutcome | RetriedOutcome

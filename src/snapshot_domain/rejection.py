@@ -8,9 +8,17 @@ from attrs import frozen
 
 from snapshot_domain.batch import Batch
 from snapshot_domain.delivery import Origin
-from snapshot_domain.errors import Dependency, DependencyError, Refused, Unavailable
+from snapshot_domain.errors import (
+    Contended,
+    Dependency,
+    DependencyError,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.outcome import (
+    DependencyBusy,
     DependencyMisconfigured,
     DependencyUnavailable,
     DigestMismatched,
@@ -167,6 +175,10 @@ def _reason_of(outcome: RejectedOutcome) -> tuple[QuarantineReason, str]:
 def _outcome_of(fault: Exception) -> RetriedOutcome:
     """Nothing that the quarantine would not take may be discarded: it comes again instead."""
     match fault:
+        case RateLimited():
+            return DependencyBusy(fault.dependency, fault.retry_after)
+        case Contended():
+            return DependencyBusy(fault.dependency)
         case Unavailable():
             return DependencyUnavailable(fault.dependency)
         case DependencyError():

@@ -5,9 +5,18 @@ from typing import assert_never
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Ack, Discard, Retry, Settlement
-from snapshot_domain.errors import DependencyError, KeyMissing, Misconfigured, Refused, Unavailable
+from snapshot_domain.errors import (
+    Contended,
+    DependencyError,
+    KeyMissing,
+    Misconfigured,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
 from snapshot_domain.outcome import (
     AlreadyStored,
+    DependencyBusy,
     DependencyMisconfigured,
     DependencyUnavailable,
     DigestMismatched,
@@ -35,6 +44,8 @@ def settlement_for(outcome: Outcome, attempt: int, backoff: Backoff) -> Settleme
             return Discard()
         case DependencyUnavailable() | Unforeseen():
             return Retry(backoff.delay(attempt))
+        case DependencyBusy(_, retry_after):
+            return Retry(max(backoff.delay(attempt), retry_after or timedelta(0)))
         case DependencyMisconfigured():
             return Retry(backoff.most)
         case GivenBack():
@@ -46,6 +57,10 @@ def settlement_for(outcome: Outcome, attempt: int, backoff: Backoff) -> Settleme
 def outcome_of(fault: DependencyError) -> Outcome:
     """What becomes of a message that met this fault."""
     match fault:
+        case RateLimited():
+            return DependencyBusy(fault.dependency, fault.retry_after)
+        case Contended():
+            return DependencyBusy(fault.dependency)
         case Unavailable():
             return DependencyUnavailable(fault.dependency)
         case Misconfigured():

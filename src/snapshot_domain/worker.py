@@ -7,13 +7,13 @@ from typing import Any
 
 from attrs import frozen
 
-from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Delivery, Retry
-from snapshot_domain.errors import Dependency, DependencyError, Misconfigured
+from snapshot_domain.errors import Dependency, DependencyError
 from snapshot_domain.events import FetchFailed, InFlightChanged, SettlementFailed
 from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.intake import Intake
 from snapshot_domain.journal import logger
-from snapshot_domain.ports import Clock, MessageSource, Metrics
+from snapshot_domain.ports import MessageSource, Metrics
 from snapshot_domain.tasks import cancel, forget_fault_of
 
 
@@ -43,21 +43,18 @@ class Worker:
         self,
         source: MessageSource,
         use_case: IngestSnapshot,
+        intake: Intake,
         metrics: Metrics,
-        clock: Clock,
-        backoff: Backoff,
         limits: WorkerLimits,
     ) -> None:
         self._source = source
         self._use_case = use_case
+        self._intake = intake
         self._metrics = metrics
-        self._clock = clock
-        self._backoff = backoff
         self._limits = limits
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._in_hand: dict[asyncio.Task[None], Sequence[Delivery]] = {}
-        self._failed_fetches = 0
 
     def stop(self) -> None:
         """Asks for an orderly stop: nothing more is fetched, what is in hand is finished.
@@ -99,6 +96,7 @@ class Worker:
     async def _fetch_until_stopped(self) -> None:
         while not self._stopping.is_set():
             await self._wait_for_room()
+            await self._until_stopped_or(self._intake.until_open())
             if self._stopping.is_set():
                 return
             deliveries = await self._fetch()
@@ -121,7 +119,7 @@ class Worker:
         if not self._in_hand:
             return True
         return (
-            len(self._in_hand) < self._limits.batches_in_flight
+            len(self._in_hand) < self._intake.batches_allowed(self._limits.batches_in_flight)
             and self._bytes_in_hand() + self._limits.batch_bytes <= self._limits.in_flight_bytes
         )
 
@@ -133,29 +131,16 @@ class Worker:
         )
 
     async def _fetch(self) -> Sequence[Delivery]:
-        """What the source has for us; nothing, after a growing pause, if it failed."""
+        """What the source has for us; nothing, and intake pauses, if it failed."""
         try:
-            deliveries = await self._source.fetch(
-                self._limits.batch_messages, self._limits.batch_bytes
-            )
+            return await self._source.fetch(self._limits.batch_messages, self._limits.batch_bytes)
         except DependencyError as fault:
-            pause = self._pause_after(fault)
-            logger.warning("nothing fetched, next try in %.1f s: %s", pause.total_seconds(), fault)
+            what = str(fault)
         except Exception as fault:  # noqa: BLE001 - a worker goes on, whatever the source does
-            pause = self._pause_after(fault)
-            logger.error("nothing fetched: unforeseen %s", type(fault).__name__)
-        else:
-            self._failed_fetches = 0
-            return deliveries
+            what = f"unforeseen {type(fault).__name__}"
         self._metrics.record(FetchFailed(Dependency.SOURCE))
-        await self._until_stopped_or(self._clock.sleep(pause.total_seconds()))
+        self._intake.pause(Dependency.SOURCE, what)
         return ()
-
-    def _pause_after(self, fault: Exception) -> timedelta:
-        self._failed_fetches += 1
-        if isinstance(fault, Misconfigured):
-            return self._backoff.most
-        return self._backoff.delay(self._failed_fetches)
 
     def _take_in_hand(self, deliveries: Sequence[Delivery]) -> None:
         task = asyncio.create_task(self._ingest(deliveries))
@@ -178,9 +163,11 @@ class Worker:
 
     async def _ingest(self, deliveries: Sequence[Delivery]) -> None:
         try:
-            await self._use_case.ingest(deliveries)
+            outcomes = await self._use_case.ingest(deliveries)
         except Exception as fault:  # noqa: BLE001 - the batch comes again, the worker goes on
             logger.error("a batch ended in an unforeseen %s", type(fault).__name__)
+        else:
+            self._intake.note(outcomes, len(self._in_hand))
 
     async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         if not deliveries:

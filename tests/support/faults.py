@@ -46,6 +46,7 @@ class FaultyCipher:
     raises: Exception | None = None
     gate: Gate | None = None
     asked: list[CipherItem] = field(factory=list)
+    check_faults: list[Exception] = field(factory=list)
 
     async def encrypt(self, items: Sequence[CipherItem]) -> Sequence[CipherAnswer]:
         """See Cipher."""
@@ -59,6 +60,8 @@ class FaultyCipher:
 
     async def check(self) -> None:
         """See Cipher."""
+        if self.check_faults:
+            raise self.check_faults.pop()
 
 
 @define
@@ -110,6 +113,9 @@ class FaultyQuarantine:
             raise fault
         await self.inner.keep(messages)
 
+    async def check(self) -> None:
+        """See Quarantine."""
+
 
 @define
 class FaultySource:
@@ -120,6 +126,8 @@ class FaultySource:
     settle_faults: list[Exception] = field(factory=list)
     fetch_gate: Gate | None = None
     settle_gate: Gate | None = None
+    check_faults: list[Exception] = field(factory=list)
+    check_gate: Gate | None = None
     extended: int = 0
     fetches: int = 0
 
@@ -152,6 +160,10 @@ class FaultySource:
 
     async def check(self) -> None:
         """See MessageSource."""
+        if self.check_gate is not None:
+            await self.check_gate.pass_through()
+        if self.check_faults:
+            raise self.check_faults.pop()
 
 
 @define

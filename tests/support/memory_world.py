@@ -11,10 +11,18 @@ from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Settlement
 from snapshot_domain.extension import Extension
 from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.intake import Intake
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.outcome import Outcome
 from snapshot_domain.policy import IngestPolicy
-from snapshot_domain.ports import Cipher, DecryptorItem, HashRepository, OwnKey, TenantKey
+from snapshot_domain.ports import (
+    Cipher,
+    DecryptorItem,
+    HashRepository,
+    MessageSource,
+    OwnKey,
+    TenantKey,
+)
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.secret import Secret
 from snapshot_memory import (
@@ -86,6 +94,19 @@ class MemoryWorld:
     def with_repository(self, repository: HashRepository) -> None:
         """Replaces the use case's repository."""
         self.use_case = evolve(self.use_case, repository=repository)
+
+    def intake(self, source: MessageSource | None = None) -> Intake:
+        """What pauses a worker of this world."""
+        return Intake(
+            source=source or self.source,
+            directory=self.directory,
+            repository=self.use_case.repository,
+            cipher=self.use_case.cipher,
+            quarantine=self.quarantine,
+            metrics=self.metrics,
+            clock=self.clock,
+            backoff=self.use_case.backoff,
+        )
 
     def publish(
         self,

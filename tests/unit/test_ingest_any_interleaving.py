@@ -112,6 +112,8 @@ class StormyQuarantine:
             raise Unavailable(Dependency.QUARANTINE, "down")
         await self.world.quarantine.keep(messages)
 
+    async def check(self) -> None: ...
+
 
 @define
 class RecordingSource(FaultySource):

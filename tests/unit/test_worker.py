@@ -10,7 +10,7 @@ from attrs import evolve
 
 from snapshot_domain.delivery import Ack, Retry
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
-from snapshot_domain.events import FetchFailed, InFlightChanged
+from snapshot_domain.events import FetchFailed, InFlightChanged, IntakePaused, IntakeResumed
 from snapshot_domain.extension import Extension
 from snapshot_domain.outcome import Stored
 from snapshot_domain.worker import Worker, WorkerLimits
@@ -39,9 +39,8 @@ class Running:
                 source=self.source,
                 extension=Extension(self.source, world.clock),
             ),
+            world.intake(self.source),
             world.metrics,
-            world.clock,
-            world.use_case.backoff,
             limits,
         )
 
@@ -223,33 +222,19 @@ async def test_the_grace_period_begins_with_the_stop_and_not_when_a_fetch_has_en
         await running.task
 
 
-async def test_while_the_source_is_unavailable_it_tries_again_with_growing_pauses(
+async def test_while_the_source_is_unavailable_it_is_probed_and_then_fetched_from_again(
     world: MemoryWorld,
 ) -> None:
     running = Running(world)
-    running.source.fetch_faults = [Unavailable(Dependency.SOURCE, "gone") for _ in range(5)]
+    running.source.fetch_faults = [Unavailable(Dependency.SOURCE, "gone")]
+    running.source.check_faults = [Unavailable(Dependency.SOURCE, "gone") for _ in range(5)]
     world.publish("patient")
-    started = world.clock.monotonic()
     async with running:
         await until(lambda: len(world.source.settled) == 1)
-    assert world.metrics.events.count(FetchFailed(Dependency.SOURCE)) == 5
-    assert world.clock.monotonic() - started >= 0.5 + 1 + 2 + 4 + 8
+    assert world.metrics.events.count(FetchFailed(Dependency.SOURCE)) == 1
+    assert world.metrics.events.count(IntakePaused(Dependency.SOURCE)) == 1
+    assert world.metrics.events.count(IntakeResumed(Dependency.SOURCE)) == 1
     assert isinstance(world.metrics.outcomes()[0], Stored)
-
-
-async def test_a_misconfigured_source_is_asked_again_only_after_the_longest_pause(
-    world: MemoryWorld, caplog: pytest.LogCaptureFixture
-) -> None:
-    running = Running(world)
-    running.source.fetch_faults = [
-        Misconfigured(Dependency.SOURCE, "no such consumer", next_step="provision it")
-    ]
-    world.publish("patient")
-    started = world.clock.monotonic()
-    async with running:
-        await until(lambda: len(world.source.settled) == 1)
-    assert world.clock.monotonic() - started >= 30
-    assert "provision it" in caplog.text
 
 
 async def test_an_unforeseen_fault_of_the_source_does_not_end_it(
@@ -262,6 +247,34 @@ async def test_an_unforeseen_fault_of_the_source_does_not_end_it(
         await until(lambda: len(world.source.settled) == 1)
     assert "KeyError" in caplog.text
     assert "canary" not in caplog.text
+
+
+async def test_an_outage_costs_each_message_few_deliveries_and_the_rest_none(
+    world: MemoryWorld,
+) -> None:
+    cipher = FaultyCipher(world.use_case.cipher, raises=Unavailable(Dependency.CIPHER, "down"))
+    cipher.check_faults = [Unavailable(Dependency.CIPHER, "down") for _ in range(50)]
+    world.with_cipher(cipher)
+    for number in range(20):
+        world.publish(f"text {number}")
+    async with Running(world):
+        await until(lambda: len(cipher.check_faults) < 10)
+        delivered = len(world.source.settled)
+        cipher.raises = None
+        cipher.check_faults.clear()
+        await until(lambda: world.settlements().count(Ack()) == 20)
+    assert delivered <= LIMITS.batch_messages * LIMITS.batches_in_flight
+    assert len(world.source.settled) == 20 + delivered
+
+
+async def test_while_it_is_paused_a_stop_ends_it_at_once(world: MemoryWorld) -> None:
+    running = Running(world)
+    running.source.fetch_faults = [Misconfigured(Dependency.SOURCE, "no such consumer")]
+    running.source.check_gate = Gate()
+    async with running:
+        await running.source.check_gate.reached.wait()
+        running.worker.stop()
+        await asyncio.wait_for(running.task, timeout=5)
 
 
 async def test_a_batch_that_takes_long_asks_for_more_time(world: MemoryWorld) -> None:

@@ -14,6 +14,7 @@ from snapshot_domain.errors import (
     Dependency,
     KeyMissing,
     Misconfigured,
+    RateLimited,
     Refused,
     Unavailable,
 )
@@ -70,7 +71,7 @@ _FAULTS: Mapping[Problem, _Row] = {
     ),
     Problem.SEALED: _Row(Unavailable, "OpenBao is sealed", next_step="unseal it"),
     Problem.RATE_LIMITED: _Row(
-        Unavailable, "OpenBao limits the rate of requests", next_step="raise its rate limit quota"
+        RateLimited, "OpenBao limits the rate of requests", next_step="raise its rate limit quota"
     ),
     Problem.SERVER_FAILED: _Row(
         Unavailable, "OpenBao failed to answer", next_step="see its log and its audit devices"

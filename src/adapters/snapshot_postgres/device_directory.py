@@ -30,6 +30,6 @@ class PostgresDeviceDirectory:
         return {DeviceId(row["device"]): TenantId(row["owner"]) for row in rows}
 
     async def check(self) -> None:
-        """Returns if devices can be looked up; raises `Unavailable` or `Misconfigured`."""
+        """See DeviceDirectory."""
         await require_rights(self._database, _RIGHTS)
-        await self._database.ask(query("owners"), [])
+        await require_visible_devices(self._database)

@@ -13,7 +13,13 @@ from typing import TypeVar
 import asyncpg
 from attrs import frozen
 
-from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+from snapshot_domain.errors import (
+    Contended,
+    Dependency,
+    DependencyError,
+    Misconfigured,
+    Unavailable,
+)
 
 T = TypeVar("T")
 
@@ -87,13 +93,15 @@ class Fault:
         return f"{self.error_class} ({known})" if known else self.error_class
 
     def as_error(self, dependency: Dependency) -> DependencyError:
-        """The domain's error: `Misconfigured` with what to do, else `Unavailable`."""
+        """The domain's error: by kind, `Misconfigured` with what to do."""
         if self.kind is FaultKind.MISCONFIGURED:
             return Misconfigured(
                 dependency,
                 f"PostgreSQL refuses to work: {self.describe()}",
                 next_step=_longest_match(_NEXT_STEP_BY_SQLSTATE, self.sqlstate or "client") or "",
             )
+        if self.kind is FaultKind.REPEATABLE:
+            return Contended(dependency, f"others are in the way: {self.describe()}")
         return Unavailable(dependency, f"PostgreSQL does not do its work: {self.describe()}")
 
 

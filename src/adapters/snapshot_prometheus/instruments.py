@@ -145,12 +145,17 @@ class Instruments:
             "Times that nothing could be fetched, by what failed.",
             dependency=Dependency,
         )
+        self.paused = self._gauge(
+            "snapshot_ingest_paused",
+            "1 while intake pauses because this dependency cannot do its work, else 0.",
+            dependency=Dependency,
+        )
 
     def _counter(self, name: str, meaning: str, **labels: Iterable[str]) -> Counter:
         return self._defined(name, Counter(name, meaning, tuple(labels), registry=None), labels)
 
-    def _gauge(self, name: str, meaning: str) -> Gauge:
-        return self._defined(name, Gauge(name, meaning, registry=None), {})
+    def _gauge(self, name: str, meaning: str, **labels: Iterable[str]) -> Gauge:
+        return self._defined(name, Gauge(name, meaning, tuple(labels), registry=None), labels)
 
     def _histogram(
         self, name: str, meaning: str, buckets: tuple[float, ...], **labels: Iterable[str]

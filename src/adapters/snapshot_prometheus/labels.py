@@ -6,6 +6,7 @@ from enum import StrEnum
 from snapshot_domain.errors import Dependency
 from snapshot_domain.outcome import (
     AlreadyStored,
+    DependencyBusy,
     DependencyMisconfigured,
     DependencyUnavailable,
     DigestMismatched,
@@ -46,6 +47,7 @@ OUTCOMES: Mapping[type[Outcome], str] = {
     ItemRefused: "refused",
     TenantKeyMissing: "key_missing",
     DependencyUnavailable: "unavailable",
+    DependencyBusy: "busy",
     DependencyMisconfigured: "misconfigured",
     Unforeseen: "unforeseen",
     GivenBack: "given_back",
@@ -65,6 +67,7 @@ _ERROR_TYPES: Mapping[type[Outcome], ErrorType | None] = {
     # Repository, directory and quarantine: all three are the database. A delivered message
     # does not depend on its source any more.
     DependencyUnavailable: ErrorType.DB_ERROR,
+    DependencyBusy: ErrorType.DB_ERROR,
     DependencyMisconfigured: ErrorType.MISCONFIGURED,
     Unforeseen: ErrorType.UNFORESEEN,
 }
@@ -84,7 +87,10 @@ def error_type_of(outcome: Outcome) -> ErrorType | None:
     match outcome:
         case ItemRefused(by=Dependency.CIPHER):
             return ErrorType.CIPHER_REFUSED
-        case DependencyUnavailable(dependency=Dependency.CIPHER):
+        case (
+            DependencyUnavailable(dependency=Dependency.CIPHER)
+            | DependencyBusy(dependency=Dependency.CIPHER)
+        ):
             return ErrorType.ENCRYPT_UNAVAILABLE
         case _:
             return _ERROR_TYPES[type(outcome)]

@@ -11,6 +11,8 @@ from snapshot_domain.events import (
     Event,
     FetchFailed,
     InFlightChanged,
+    IntakePaused,
+    IntakeResumed,
     SettlementFailed,
 )
 from snapshot_domain.outcome import Malformed, Stored, Unchanged
@@ -60,6 +62,10 @@ class PrometheusMetrics:
                 instruments.settlements_unconfirmed.inc(event.messages)
             case FetchFailed():
                 instruments.fetch_failures.labels(event.dependency).inc()
+            case IntakePaused():
+                instruments.paused.labels(event.dependency).set(1)
+            case IntakeResumed():
+                instruments.paused.labels(event.dependency).set(0)
 
     def _record_batch(self, batch: BatchHandled) -> None:
         instruments = self._instruments

@@ -17,3 +17,7 @@ class DeviceDirectory(Protocol):
         there are some: that is a fault of its rights, never a fleet of orphans.
         """
         ...
+
+    async def check(self) -> None:
+        """Returns if it really answers and sees devices; raises as `owners` does."""
+        ...

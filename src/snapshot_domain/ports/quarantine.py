@@ -55,3 +55,7 @@ class Quarantine(Protocol):
         `Refused` if one of them can never be kept.
         """
         ...
+
+    async def check(self) -> None:
+        """Returns if messages can be kept; raises `Unavailable` or `Misconfigured`."""
+        ...
