@@ -1,12 +1,10 @@
 """Ingestion as one thing: it runs until it is stopped, and leaves nothing behind."""
 
 import asyncio
-from random import Random
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Ack
 from snapshot_domain.events import BacklogObserved
 from snapshot_domain.worker import Worker, WorkerLimits
@@ -31,9 +29,8 @@ def ingestion(world: MemoryWorld) -> Ingestion:
         Worker(
             world.source,
             world.use_case,
+            world.intake(),
             world.metrics,
-            world.clock,
-            Backoff(Random(7)),
             WorkerLimits(),
         ),
     )

@@ -2,7 +2,14 @@
 
 import pytest
 
-from snapshot_domain.errors import Dependency, KeyMissing, Misconfigured, Refused, Unavailable
+from snapshot_domain.errors import (
+    Dependency,
+    KeyMissing,
+    Misconfigured,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
 from snapshot_openbao.errors import Problem, fault_of, problem_of_status
 
 _DENIED = "1 error occurred:\n\t* permission denied\n\n"
@@ -34,8 +41,8 @@ _DENIED = "1 error occurred:\n\t* permission denied\n\n"
         (307, None, Misconfigured),
         (400, None, Misconfigured),
         (400, [], Misconfigured),
-        (429, ['request path "transit/encrypt/k": rate limit quota exceeded'], Unavailable),
-        (429, None, Unavailable),
+        (429, ['request path "transit/encrypt/k": rate limit quota exceeded'], RateLimited),
+        (429, None, RateLimited),
         (500, ["internal error"], Unavailable),
         (500, ["a text that nobody has seen"], Unavailable),
         (500, None, Unavailable),

@@ -15,6 +15,8 @@ from snapshot_domain.events import (
     BatchHandled,
     FetchFailed,
     InFlightChanged,
+    IntakePaused,
+    IntakeResumed,
     MessageHandled,
     SettlementFailed,
     Stage,
@@ -22,6 +24,7 @@ from snapshot_domain.events import (
 from snapshot_domain.model import SnapshotId
 from snapshot_domain.outcome import (
     AlreadyStored,
+    DependencyBusy,
     DependencyMisconfigured,
     DependencyUnavailable,
     DigestMismatched,
@@ -127,6 +130,8 @@ def test_a_batch_is_counted_by_what_became_of_its_messages(
         (ItemRefused(Dependency.CIPHER), "cipher_refused"),
         (ItemRefused(Dependency.REPOSITORY), "repository_refused"),
         (TenantKeyMissing(), "key_missing"),
+        (DependencyBusy(Dependency.CIPHER), "encrypt_unavailable"),
+        (DependencyBusy(Dependency.REPOSITORY), "db_error"),
         (DependencyMisconfigured(Dependency.CIPHER, "log in again"), "misconfigured"),
         (DependencyMisconfigured(Dependency.REPOSITORY, "migrate"), "misconfigured"),
         (Unforeseen("KeyError"), "unforeseen"),
@@ -280,3 +285,17 @@ def test_every_event_is_counted_and_none_makes_a_new_series(
 
 def test_the_contract_knows_every_class_of_outcome() -> None:
     assert {type(outcome) for outcome in EVERY_OUTCOME} == set(get_args(Outcome))
+
+
+def test_a_pause_shows_by_dependency_until_it_ends() -> None:
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    metrics.record(IntakePaused(Dependency.CIPHER))
+    paused = {"dependency": "cipher"}
+    assert registry.get_sample_value("snapshot_ingest_paused_dependencies", paused) == 1
+    assert (
+        registry.get_sample_value("snapshot_ingest_paused_dependencies", {"dependency": "source"})
+        == 0
+    )
+    metrics.record(IntakeResumed(Dependency.CIPHER))
+    assert registry.get_sample_value("snapshot_ingest_paused_dependencies", paused) == 0

@@ -16,7 +16,7 @@ KEPT = {
     "config_snapshot_ingestion_duration_seconds": "histogram",
 }
 LABELS = {"error_type", "outcome", "attempt", "stage", "reason", "dependency"}
-UNITS = ("_seconds", "_bytes", "_messages", "_batches")
+UNITS = ("_dependencies", "_seconds", "_bytes", "_messages", "_batches")
 
 
 def families(registry: CollectorRegistry) -> dict[str, Metric]:

@@ -1,6 +1,7 @@
 """The contract of Metrics: it takes every event at any time, and never raises."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,7 @@ from snapshot_domain.events import (
 from snapshot_domain.model import SnapshotId
 from snapshot_domain.outcome import (
     AlreadyStored,
+    DependencyBusy,
     DependencyMisconfigured,
     DependencyUnavailable,
     DigestMismatched,
@@ -45,6 +47,7 @@ EVERY_OUTCOME: tuple[Outcome, ...] = (
     *(ItemRefused(dependency) for dependency in Dependency),
     TenantKeyMissing(),
     *(DependencyUnavailable(dependency) for dependency in Dependency),
+    *(DependencyBusy(dependency, timedelta(seconds=9)) for dependency in Dependency),
     *(DependencyMisconfigured(dependency, "something to do") for dependency in Dependency),
     Unforeseen("ZeroDivisionError"),
     GivenBack(),

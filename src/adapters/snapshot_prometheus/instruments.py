@@ -146,7 +146,7 @@ class Instruments:
             dependency=Dependency,
         )
         self.paused = self._gauge(
-            "snapshot_ingest_paused",
+            "snapshot_ingest_paused_dependencies",
             "1 while intake pauses because this dependency cannot do its work, else 0.",
             dependency=Dependency,
         )

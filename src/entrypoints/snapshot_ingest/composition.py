@@ -10,7 +10,9 @@ from attrs import frozen
 from prometheus_client import CollectorRegistry
 
 from snapshot_domain.backoff import Backoff
+from snapshot_domain.extension import Extension
 from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.intake import Intake
 from snapshot_domain.policy import IngestPolicy
 from snapshot_domain.ports import (
     Cipher,
@@ -124,6 +126,6 @@ def compose(
     container.register(IngestPolicy, settings.policy)
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)
-    for service in (Rejection, IngestSnapshot, Worker, Readiness, BacklogWatch):
+    for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness, BacklogWatch):
         container.build(service)
     return container
