@@ -5,13 +5,14 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from time import monotonic
 
 import pytest
 
-from snapshot_domain.errors import Misconfigured, Unavailable
+from snapshot_domain.errors import Misconfigured, RateLimited, Unavailable
 from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports import CipherItem, TenantKey
 from snapshot_domain.secret import Configuration
@@ -144,10 +145,25 @@ async def test_a_rate_limit_is_unavailable_and_passes(
         answers = await cipher.encrypt(_items(*tenants))
     finally:
         await raw.call("DELETE", quota)
-    assert {type(answer) for answer in answers} == {Ciphertext, Unavailable}
+    assert {type(answer) for answer in answers} == {Ciphertext, RateLimited}
     assert "rate" in str(next(answer for answer in answers if isinstance(answer, Unavailable)))
     answers = await cipher.encrypt(_items(*tenants))
     assert {type(answer) for answer in answers} == {Ciphertext}
+
+
+async def test_a_rate_limit_says_when_to_come_again(raw: RawOpenBao, cipher: TransitCipher) -> None:
+    quota = "sys/quotas/rate-limit/test-transit"
+    tenants = [await raw.new_tenant() for _ in range(6)]
+    await raw.call("POST", "sys/quotas/config", enable_rate_limit_response_headers=True)
+    await raw.call("POST", quota, path="transit", rate=2, interval="9s")
+    try:
+        answers = await cipher.encrypt(_items(*tenants))
+    finally:
+        await raw.call("DELETE", quota)
+        await raw.call("POST", "sys/quotas/config", enable_rate_limit_response_headers=False)
+    [limited, *_] = [answer for answer in answers if isinstance(answer, RateLimited)]
+    assert limited.retry_after is not None
+    assert timedelta(0) < limited.retry_after <= timedelta(seconds=9)
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8200", "http://", "ftp://127.0.0.1", "http://a b"])

@@ -92,4 +92,4 @@ class TransitCipher:
         problem = verdicts[key] if answer is Problem.FORBIDDEN else answer
         if isinstance(key, OwnKey) and problem in _KEY_PROBLEMS:
             problem = Problem.OWN_KEY_MISSING
-        return fault_of(problem, key_name(key))
+        return fault_of(problem, key_name(key), retry_after=self._openbao.retry_after)

@@ -7,6 +7,7 @@ hold the token and the body in `.request`, those of hvac the whole answer in the
 import ssl
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from attrs import field, frozen
@@ -41,10 +42,14 @@ class Address:
 
 @frozen
 class Reply:
-    """What OpenBao answered. The body can hold plaintext, so nothing prints it."""
+    """What OpenBao answered. The body can hold plaintext, so nothing prints it.
+
+    `retry_after` is there where a rate limit named a time.
+    """
 
     status: int
     body: bytes = field(repr=False)
+    retry_after: timedelta | None = None
 
 
 class HttpClient:
@@ -76,7 +81,8 @@ class HttpClient:
                 timeout=(min(self._address.connect_seconds, timeout_seconds), timeout_seconds),
                 raise_exception=False,
             )
-            return Reply(response.status_code, response.content)
+            retry_after = _seconds_of(response.headers.get("Retry-After", ""))
+            return Reply(response.status_code, response.content, retry_after)
         except (OSError, HTTPError) as error:  # RequestException is an OSError
             problem = _problem_of(error)
         return problem
@@ -110,6 +116,11 @@ class HttpClient:
             # A redirect would carry plaintext and token to an address that nobody configured.
             allow_redirects=False,
         )
+
+
+def _seconds_of(header: str) -> timedelta | None:
+    """OpenBao writes whole seconds, and no header at all unless it is configured to."""
+    return timedelta(seconds=int(header)) if header.isdecimal() and len(header) < 6 else None
 
 
 def _problem_of(error: Exception) -> Problem:

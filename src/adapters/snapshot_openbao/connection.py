@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -54,7 +55,7 @@ class OpenBao:
     """Sends requests in parallel, logged in, up to the number of threads at once.
 
     Belongs to one event loop, which is why no lock is needed around the token. Close it, or use
-    it as an async context manager.
+    it as an async context manager. `retry_after` is what the latest answer asked for.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class OpenBao:
         self._login_under_way: asyncio.Task[_Token | Problem] | None = None
         self._replaced: deque[tuple[float, _Token]] = deque()
         self._closed = False
+        self.retry_after: timedelta | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,7 +156,10 @@ class OpenBao:
                 token=token.text,
                 timeout_seconds=min(self._timing.request_seconds, seconds_left),
             )
-            return reply if isinstance(reply, Problem) else request.read(reply)
+            if isinstance(reply, Problem):
+                return reply
+            self.retry_after = reply.retry_after
+            return request.read(reply)
 
         return Problem.CLOSED if self._closed else await self.threads.run(work)
 

@@ -5,6 +5,7 @@ no address, so it may cross threads and be kept.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -161,10 +162,17 @@ _FAULTS: Mapping[Problem, _Row] = {
 }
 
 
-def fault_of(problem: Problem, about: str = "") -> Fault:
-    """The domain's error for a problem; `about` is the key's name or another public word."""
+def fault_of(problem: Problem, about: str = "", *, retry_after: timedelta | None = None) -> Fault:
+    """The domain's error for a problem; `about` is the key's name or another public word.
+
+    `retry_after` counts where the problem is a rate limit.
+    """
     fault = _FAULTS[problem]
     what = f"{about}: {fault.what}" if about else fault.what
+    if problem is Problem.RATE_LIMITED:
+        return RateLimited(
+            Dependency.CIPHER, what, retry_after=retry_after, next_step=fault.next_step
+        )
     return fault.kind(Dependency.CIPHER, what, expected=fault.expected, next_step=fault.next_step)
 
 
