@@ -1,6 +1,7 @@
 """What happened, as frozen values: this is what Metrics is told. None of them holds content."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -66,6 +67,20 @@ class BacklogObserved:
 
 
 @frozen
+class EvictionSeen:
+    """The stream discarded messages before they were delivered, or may have.
+
+    Between the two looks it was at least and at most so many; others' messages may be among
+    the latter.
+    """
+
+    at_least: int
+    at_most: int
+    since: datetime
+    until: datetime
+
+
+@frozen
 class SettlementFailed:
     """The source did not confirm a batch's settlements: its messages may come again."""
 
@@ -97,6 +112,7 @@ Event: TypeAlias = (
     BatchHandled
     | InFlightChanged
     | BacklogObserved
+    | EvictionSeen
     | SettlementFailed
     | FetchFailed
     | IntakePaused

@@ -86,7 +86,7 @@ class Rejection:
     ) -> list[tuple[int, QuarantinedMessage]]:
         items = [
             CipherItem(
-                key=OwnKey.WAITING if _is_waiting(outcome) else OwnKey.QUARANTINE,
+                key=quarantine_key(waiting=_is_waiting(outcome)),
                 plaintext=batch.deliveries[index].body,
                 aad=quarantine_aad(batch.deliveries[index].origin),
             )
@@ -119,6 +119,11 @@ class Rejection:
         except DependencyError as fault:
             return fault
         return None
+
+
+def quarantine_key(*, waiting: bool) -> OwnKey:
+    """The key of a quarantined body: what waits has one that ingestion itself may open."""
+    return OwnKey.WAITING if waiting else OwnKey.QUARANTINE
 
 
 def quarantine_aad(origin: Origin) -> str:

@@ -175,10 +175,13 @@ class Worker:
         try:
             await self._source.settle([(each, Retry(timedelta(0))) for each in deliveries])
         except DependencyError as fault:
-            logger.warning(
-                "%d messages come again after their deadline: %s", len(deliveries), fault
-            )
-            self._metrics.record(SettlementFailed(len(deliveries)))
+            what = str(fault)
+        except Exception as fault:  # noqa: BLE001 - a stop ends in order, whatever the source does
+            what = f"unforeseen {type(fault).__name__}"
+        else:
+            return
+        logger.warning("%d messages come again after their deadline: %s", len(deliveries), what)
+        self._metrics.record(SettlementFailed(len(deliveries)))
 
     async def _finish_in_hand(self) -> None:
         """Waits for the batches in hand; those that outlast the grace period give back."""

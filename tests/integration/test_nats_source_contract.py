@@ -1,4 +1,4 @@
-"""JetStreamSource keeps the contract of MessageSource, on a real server."""
+"""JetStreamSource keeps the contracts of MessageSource and FloorSource, on a real server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest_asyncio
 
+from snapshot_conformance.floor_source import FloorSourceContract, FloorSourceHarness
 from snapshot_conformance.message_source import (
     MessageSourceContract,
     MessageSourceHarness,
@@ -50,3 +51,23 @@ class TestJetStreamSource(MessageSourceContract):
         needs = ConsumerNeeds(ack_wait=ACK_WAIT)
         async with place_on(stack.addresses.nats_url, needs=needs) as place:
             yield _JetStreamHarness(place)
+
+
+class _FloorHarness:
+    """The same for the floor."""
+
+    def __init__(self, place: Place) -> None:
+        self.source = place.source()
+        self._place = place
+
+    async def publish(self, body: RawMessage) -> int:
+        return (await self._place.jetstream.publish(self._place.subject, body.reveal())).seq
+
+
+class TestJetStreamFloorSource(FloorSourceContract):
+    """The contract, on the embedded stack's server."""
+
+    @pytest_asyncio.fixture(loop_scope="session")
+    async def harness(self, stack: EmbeddedStack) -> AsyncIterator[FloorSourceHarness]:
+        async with place_on(stack.addresses.nats_url) as place:
+            yield _FloorHarness(place)

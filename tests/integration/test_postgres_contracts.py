@@ -1,14 +1,16 @@
-"""The contracts of HashRepository, DeviceDirectory and Quarantine on the real PostgreSQL."""
+"""The contracts of every port over PostgreSQL, on the real one."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from snapshot_conformance.ack_floors import AckFloorsContract
 from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_ingest.stack import EmbeddedStack
+from snapshot_postgres import PostgresAckFloors
 from support.postgres import PostgresWorld, postgres_world
 
 
@@ -35,3 +37,9 @@ class TestPostgresQuarantine(QuarantineContract):
     @pytest.fixture
     async def world(self, postgres: PostgresWorld) -> PostgresWorld:
         return postgres
+
+
+class TestPostgresAckFloors(AckFloorsContract):
+    @pytest.fixture
+    async def floors(self, postgres: PostgresWorld) -> PostgresAckFloors:
+        return PostgresAckFloors(postgres.pool)

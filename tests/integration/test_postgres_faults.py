@@ -9,9 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from snapshot_conformance.repository_world import Story, the_stored
-from snapshot_domain.errors import (
-    Unavailable,
-)
+from snapshot_domain.errors import Contended, Unavailable
 from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_postgres import (
@@ -190,11 +188,11 @@ async def test_three_times_in_the_way_is_waited_out(
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001", "55P03"])
-async def test_four_times_in_the_way_is_unavailable(
+async def test_four_times_in_the_way_is_contention_and_no_outage(
     world: PostgresWorld, story: Story, sqlstate: str
 ) -> None:
     await world.admin.execute(FAILING_TRIGGER.format(times=4, sqlstate=sqlstate))
-    with pytest.raises(Unavailable, match=sqlstate) as caught:
+    with pytest.raises(Contended, match=sqlstate) as caught:
         await story.tell("A", 1)
     assert_tells_nothing(caught.value)
     assert await story.runs() == []

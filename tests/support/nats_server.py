@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo
 
 from snapshot_conformance.message_source import eventually
+from snapshot_domain.ports import AckFloors
 from snapshot_ingest.stack.wheels import NATS_SERVER, locate
 from snapshot_nats import (
     ConnectionSettings,
@@ -144,6 +145,7 @@ class Place:
         *,
         patience_s: float = 0.3,
         answer_timeout_s: float = 5.0,
+        floors: AckFloors | None = None,
     ) -> JetStreamSource:
         """A source on this place, not yet connected; it is closed with the place."""
         source = JetStreamSource(
@@ -159,6 +161,7 @@ class Place:
                 patience=timedelta(seconds=patience_s),
                 answer_timeout=timedelta(seconds=answer_timeout_s),
             ),
+            floors,
         )
         self.sources.append(source)
         return source

@@ -170,7 +170,7 @@ class PostgresWorld:
     async def kept(self, stream: str) -> Sequence[QuarantinedMessage]:
         """See QuarantineWorld."""
         rows = await self.admin.fetch(
-            "SELECT * FROM snapshot_ingest.quarantine WHERE stream = $1"
+            "SELECT * FROM snapshot_ingest.quarantine WHERE stream = $1 AND state = 'kept'"
             " ORDER BY stream_created_at, sequence",
             stream,
         )

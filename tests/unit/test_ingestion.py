@@ -10,8 +10,10 @@ from snapshot_domain.events import BacklogObserved
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container
+from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.ingestion import Ingestion
 from snapshot_ingest.readiness import Readiness
+from snapshot_memory import MemoryAckFloors
 from support.memory_world import MemoryWorld
 from support.waiting import until
 
@@ -38,6 +40,8 @@ def ingestion(world: MemoryWorld) -> Ingestion:
     container.register(Readiness, readiness)
     watch = BacklogWatch(world.source, world.metrics, world.clock)
     container.register(BacklogWatch, watch)
+    floor_watch = FloorWatch(world.source, MemoryAckFloors(), world.metrics, world.clock)
+    container.register(FloorWatch, floor_watch)
     return Ingestion(container, CollectorRegistry())
 
 

@@ -13,6 +13,7 @@ from snapshot_domain.errors import Dependency
 from snapshot_domain.events import (
     BacklogObserved,
     BatchHandled,
+    EvictionSeen,
     FetchFailed,
     InFlightChanged,
     IntakePaused,
@@ -41,6 +42,7 @@ from snapshot_domain.outcome import (
 )
 from snapshot_domain.ports import Metrics
 from snapshot_prometheus import PrometheusMetrics
+from support.messages import MORNING
 
 STORED = Stored(SnapshotId(UUID(int=1)))
 
@@ -250,6 +252,16 @@ def test_in_flight_and_backlog_show_the_last_event(
     assert scrape.value("snapshot_ingest_backlog_unsettled_messages") == 3
     assert scrape.value("snapshot_ingest_backlog_redelivered_messages") == 1
     assert scrape.value("snapshot_ingest_backlog_oldest_age_seconds") == 12.5
+
+
+def test_evictions_are_added_up_between_their_bounds(
+    registry: CollectorRegistry, metrics: PrometheusMetrics
+) -> None:
+    metrics.record(EvictionSeen(at_least=5, at_most=12, since=MORNING, until=MORNING))
+    metrics.record(EvictionSeen(at_least=0, at_most=3, since=MORNING, until=MORNING))
+    scrape = Scrape(registry)
+    assert scrape.value("snapshot_ingest_evicted_messages_total") == 5
+    assert scrape.value("snapshot_ingest_evicted_at_most_messages_total") == 15
 
 
 def test_failed_fetches_and_settlements_are_counted(

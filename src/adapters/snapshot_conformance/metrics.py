@@ -1,7 +1,7 @@
 """The contract of Metrics: it takes every event at any time, and never raises."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,6 +11,7 @@ from snapshot_domain.events import (
     BacklogObserved,
     BatchHandled,
     Event,
+    EvictionSeen,
     FetchFailed,
     InFlightChanged,
     MessageHandled,
@@ -36,6 +37,8 @@ from snapshot_domain.outcome import (
     Unforeseen,
 )
 from snapshot_domain.ports import Metrics
+
+_MORNING = datetime(2026, 4, 2, 6, 15, 9, tzinfo=UTC)
 
 EVERY_OUTCOME: tuple[Outcome, ...] = (
     Stored(SnapshotId(UUID(int=1))),
@@ -71,6 +74,7 @@ EVERY_EVENT: tuple[Event, ...] = (
     BatchHandled(messages=[], stage_seconds={}),
     InFlightChanged(batches=1, messages=100, body_bytes=204_800),
     BacklogObserved(pending=7, unsettled=3, redelivered=1, oldest_age_seconds=12.5),
+    EvictionSeen(at_least=5, at_most=12, since=_MORNING, until=_MORNING + timedelta(seconds=5)),
     SettlementFailed(messages=2),
     *(FetchFailed(dependency) for dependency in Dependency),
 )

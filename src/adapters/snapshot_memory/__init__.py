@@ -4,6 +4,7 @@ Nothing here outlives the process, and the cipher is a toy: it keeps plaintext o
 other stores, and protects nothing.
 """
 
+from snapshot_memory.ack_floors import MemoryAckFloors
 from snapshot_memory.cipher import MemoryCipher, MemoryKeyring, MemoryQuarantineCipher
 from snapshot_memory.clock import ManualClock
 from snapshot_memory.decryptor import MemoryDecryptor
@@ -12,11 +13,13 @@ from snapshot_memory.hash_repository import MemoryHashRepository, Run, StoredRow
 from snapshot_memory.message_source import MemoryMessageSource
 from snapshot_memory.metrics import MemoryMetrics
 from snapshot_memory.quarantine import MemoryQuarantine
+from snapshot_memory.quarantine_review import MemoryQuarantineReview
 from snapshot_memory.snapshot_decoder import MemorySnapshotDecoder
 from snapshot_memory.snapshot_listener import MemorySnapshotListener
 
 __all__ = [
     "ManualClock",
+    "MemoryAckFloors",
     "MemoryCipher",
     "MemoryDecryptor",
     "MemoryDeviceDirectory",
@@ -26,6 +29,7 @@ __all__ = [
     "MemoryMetrics",
     "MemoryQuarantine",
     "MemoryQuarantineCipher",
+    "MemoryQuarantineReview",
     "MemorySnapshotDecoder",
     "MemorySnapshotListener",
     "Run",

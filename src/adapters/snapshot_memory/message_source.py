@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from attrs import define, field
 
 from snapshot_domain.delivery import Ack, Delivery, Discard, Origin, Retry, Settlement
-from snapshot_domain.ports import Backlog, Clock
+from snapshot_domain.ports import Backlog, Clock, Floor
 from snapshot_domain.secret import RawMessage
 
 
@@ -38,6 +38,8 @@ class MemoryMessageSource:
     _stream: str = "DEVICE_EVENTS"
     _entries: dict[int, _Entry] = field(factory=dict)
     _last_sequence: int = 0
+    _delivered_sequence: int = 0
+    _deliveries: int = 0
     _created_at: datetime = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -86,6 +88,22 @@ class MemoryMessageSource:
             oldest_at=min((entry.received_at for entry in self._entries.values()), default=None),
         )
 
+    async def floor(self, at: datetime) -> Floor:
+        """See FloorSource. Nothing is ever evicted here."""
+        return Floor(
+            stream=self._stream,
+            stream_created_at=self._created_at,
+            consumer="memory",
+            consumer_created_at=self._created_at,
+            sequence=min(self._entries, default=self._last_sequence + 1) - 1,
+            delivered_sequence=self._delivered_sequence,
+            deliveries=self._deliveries,
+            pending=self._last_sequence - self._delivered_sequence,
+            first_sequence=1,
+            last_sequence=self._last_sequence,
+            at=at,
+        )
+
     async def check(self) -> None:
         """Memory always answers."""
 
@@ -104,6 +122,8 @@ class MemoryMessageSource:
 
     def _deliver(self, entry: _Entry) -> Delivery:
         entry.attempts += 1
+        self._deliveries += 1
+        self._delivered_sequence = max(self._delivered_sequence, entry.origin.sequence)
         entry.due_at = self._clock.now() + self.ack_wait
         return Delivery(entry.body, entry.origin, entry.subject, entry.received_at, entry.attempts)
 

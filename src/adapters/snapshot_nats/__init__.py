@@ -10,6 +10,7 @@ from snapshot_nats.consumer import (
     differences,
     ensure_consumer,
 )
+from snapshot_nats.own_stream import DEFAULT_OWN_STREAM, OwnStreamShape, ensure_own_stream
 from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages_from
 from snapshot_nats.publisher import SnapshotPublisher
 from snapshot_nats.source import JetStreamSource
@@ -18,12 +19,14 @@ from snapshot_nats.stream import DEFAULT_STREAM, SUBJECTS, StreamShape, ensure_s
 __all__ = [
     "DEFAULT_DURABLE",
     "DEFAULT_FILTER",
+    "DEFAULT_OWN_STREAM",
     "DEFAULT_STREAM",
     "SUBJECTS",
     "ConnectionSettings",
     "ConsumerNeeds",
     "ConsumerProgress",
     "JetStreamSource",
+    "OwnStreamShape",
     "SafeClient",
     "SnapshotPublisher",
     "SourceSettings",
@@ -32,6 +35,7 @@ __all__ = [
     "consumer_progress",
     "differences",
     "ensure_consumer",
+    "ensure_own_stream",
     "ensure_stream",
     "messages_from",
 ]

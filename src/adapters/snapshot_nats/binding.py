@@ -4,15 +4,17 @@ import asyncio
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
-from nats.js.api import ConsumerInfo
+from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
-from snapshot_domain.errors import Dependency, DependencyError, Unavailable
+from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+from snapshot_domain.ports import AckFloors
 from snapshot_nats.client import SafeClient
 from snapshot_nats.connection import ConnectionSettings, connect
-from snapshot_nats.consumer import DEFAULT_DURABLE, ConsumerNeeds, require
-from snapshot_nats.errors import NATS_FAULTS, ask, unanswered
+from snapshot_nats.consumer import DEFAULT_DURABLE, ConsumerNeeds, find_consumer, require
+from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, unanswered
 from snapshot_nats.inbox import Inbox
+from snapshot_nats.recreation import Recreation
 from snapshot_nats.stream import DEFAULT_STREAM
 
 _READ_TIMEOUT = timedelta(seconds=1)
@@ -37,15 +39,21 @@ class Binding:
     """Connects on first use, and knows when stream and consumer must be looked at again.
 
     That is due at first, when the connection was lost, and when somebody says `loosen`. A client
-    that the server closed for good is replaced; the inbox moves to the new one.
+    that the server closed for good is replaced; the inbox moves to the new one. With `floors`, a
+    consumer that is missing is made again.
     """
 
     def __init__(
-        self, connection: ConnectionSettings, settings: SourceSettings, inbox: Inbox
+        self,
+        connection: ConnectionSettings,
+        settings: SourceSettings,
+        inbox: Inbox,
+        floors: AckFloors | None = None,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._inbox = inbox
+        self._recreation = None if floors is None else _recreation(floors, settings)
         self._client: SafeClient | None = None
         self._looking = asyncio.Lock()
         self._is_fresh = False
@@ -74,23 +82,21 @@ class Binding:
         """Makes the next use look at stream and consumer again."""
         self._is_fresh = False
 
-    async def check(self) -> None:
-        """Looks at stream and consumer now.
+    async def check(self) -> bool:
+        """Looks at stream and consumer now; returns whether the consumer was made again.
 
-        Raises `Misconfigured` if one is missing or the consumer is not as needed, and
-        `Unavailable` when nobody answers.
+        Raises `Misconfigured` if one is missing (and the consumer is not to be made again) or
+        the consumer is not as needed, and `Unavailable` when nobody answers.
         """
         async with self._looking:
             client = await self._reachable()
-            info = await self.consumer_info(client)
+            found = await self._find(client)
+            info = found or await self._make_again(client)
             require(self._settings.durable, self._settings.needs, info.config)
-            stream = await ask(
-                client.jetstream(timeout=self._timeout_s).stream_info(self._settings.stream),
-                "looking at the stream",
-                lambda: self._denied(client),
-            )
-            self.stream_created_at = stream.created
+            # After the consumer: whatever that delivers is of this stream, or of none before it.
+            self.stream_created_at = (await self.stream_info(client)).created
             self._is_fresh = True
+            return found is None
 
     async def consumer_info(self, client: SafeClient) -> ConsumerInfo:
         """What JetStream says of the consumer now."""
@@ -102,6 +108,14 @@ class Binding:
             lambda: self._denied(client),
         )
         return info
+
+    async def stream_info(self, client: SafeClient) -> StreamInfo:
+        """What JetStream says of the stream now."""
+        return await ask(
+            client.jetstream(timeout=self._timeout_s).stream_info(self._settings.stream),
+            "looking at the stream",
+            lambda: self._denied(client),
+        )
 
     async def received_at(self, client: SafeClient, sequence: int) -> datetime | None:
         """When the first message for us from this sequence on was received; None if unknown.
@@ -148,14 +162,43 @@ class Binding:
             self._client = client
         return self.connected()
 
+    async def _find(self, client: SafeClient) -> ConsumerInfo | None:
+        return await find_consumer(
+            client.jetstream(timeout=self._timeout_s),
+            self._settings.stream,
+            self._settings.durable,
+            lambda: self._denied(client),
+        )
+
+    async def _make_again(self, client: SafeClient) -> ConsumerInfo:
+        if self._recreation is None:
+            raise Misconfigured(
+                Dependency.SOURCE, "the consumer does not exist", next_step=PROVISION
+            )
+        return await self._recreation.make(client)
+
     def _interrupted(self) -> None:
         self.loosen()
         self._may_read = True
         self._inbox.connection_lost()
 
     def _denied(self, client: SafeClient) -> set[str]:
-        return client.denied - {self._read_subject.lower()}
+        """The subjects that we cannot do without."""
+        optional = {self._read_subject.lower()}
+        if self._recreation is not None:
+            optional |= self._recreation.subjects
+        return client.denied - optional
 
     @property
     def _timeout_s(self) -> float:
         return self._settings.answer_timeout.total_seconds()
+
+
+def _recreation(floors: AckFloors, settings: SourceSettings) -> Recreation:
+    return Recreation(
+        floors=floors,
+        stream=settings.stream,
+        durable=settings.durable,
+        needs=settings.needs,
+        answer_timeout=settings.answer_timeout,
+    )

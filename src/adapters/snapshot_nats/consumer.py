@@ -1,5 +1,6 @@
 """What the durable consumer must be like, and in words how one that exists differs from it."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from attrs import frozen
@@ -13,6 +14,9 @@ from snapshot_nats.errors import NATS_FAULTS, STREAM_NOT_FOUND, ask, fault_of
 
 DEFAULT_DURABLE = "config_snapshot_ingest"
 DEFAULT_FILTER = "config.snapshot.>"
+
+STREAM_START = 1
+"""The sequence of a stream's first message."""
 
 _UNLIMITED = -1
 _FROM_THE_START = (DeliverPolicy.ALL, DeliverPolicy.BY_START_SEQUENCE)
@@ -30,12 +34,17 @@ class ConsumerNeeds:
     ack_wait: timedelta = timedelta(seconds=30)
     max_ack_pending: int = 10_000
 
-    def config(self, durable: str) -> ConsumerConfig:
-        """The consumer to make. No `backoff`: with one, the delay of a retry is not kept."""
+    def config(self, durable: str, start: int = STREAM_START) -> ConsumerConfig:
+        """The consumer to make, which delivers from the sequence `start` on.
+
+        No `backoff`: with one, the delay of a retry is not kept.
+        """
+        is_whole = start <= STREAM_START
         return ConsumerConfig(
             durable_name=durable,
             filter_subject=self.filter_subject,
-            deliver_policy=DeliverPolicy.ALL,
+            deliver_policy=DeliverPolicy.ALL if is_whole else DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=None if is_whole else start,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self.ack_wait.total_seconds(),
             max_deliver=_UNLIMITED,
@@ -110,7 +119,7 @@ async def ensure_consumer(
     """
     needs = needs or ConsumerNeeds()
     jetstream = client.jetstream()
-    info = await _find(jetstream, stream, durable)
+    info = await find_consumer(jetstream, stream, durable)
     if info is None:
         info = await _make(client, jetstream, stream, needs.config(durable))
     require(durable, needs, info.config)
@@ -125,14 +134,25 @@ async def _make(
     except NATS_FAULTS as error:
         fault = fault_of(error, f"making the consumer {durable}", client.denied)
     # Somebody else may have made it in the meantime, in another shape.
-    info = await _find(jetstream, stream, durable) if isinstance(fault, Misconfigured) else None
+    is_refused = isinstance(fault, Misconfigured)
+    info = await find_consumer(jetstream, stream, durable) if is_refused else None
     if info is None:
         raise fault
     return info
 
 
-async def _find(jetstream: JetStreamContext, stream: str, durable: str) -> ConsumerInfo | None:
-    return await ask(_found(jetstream, stream, durable), f"looking for the consumer {durable}")
+async def find_consumer(
+    jetstream: JetStreamContext,
+    stream: str,
+    durable: str,
+    denied: Callable[[], Iterable[str]] = tuple,
+) -> ConsumerInfo | None:
+    """What JetStream says of the consumer; None if the stream is there without it.
+
+    Raises `Misconfigured` if there is no stream, and `Unavailable`.
+    """
+    doing = f"looking for the consumer {durable}"
+    return await ask(_found(jetstream, stream, durable), doing, denied)
 
 
 async def _found(jetstream: JetStreamContext, stream: str, durable: str) -> ConsumerInfo | None:

@@ -23,6 +23,7 @@ _SUBJECTS_SHOWN_AT_MOST = 3
 
 STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
+_CONSUMER_IS_ANOTHER = (10012, 10148)
 _JETSTREAM_NOT_ENABLED = (10039, 10076)
 
 
@@ -81,6 +82,11 @@ def forbidden(denied: Iterable[str]) -> Misconfigured:
         expected="permission to use them",
         next_step="give the user the permissions that the documentation lists",
     )
+
+
+def is_another_consumer(error: Exception) -> bool:
+    """Whether a consumer was not made because one of that name is there and differs."""
+    return isinstance(error, APIError) and error.err_code in _CONSUMER_IS_ANOTHER
 
 
 async def ask(

@@ -3,19 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import evolve
 from nats.aio.msg import Msg
 
 from snapshot_domain.delivery import Ack, Delivery, Discard, Origin, Retry, Settlement
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
-from snapshot_domain.ports.message_source import Backlog
+from snapshot_domain.ports import AckFloors, Backlog, Floor
 from snapshot_domain.secret import RawMessage
 from snapshot_nats.binding import Binding, SourceSettings
 from snapshot_nats.client import SafeClient
 from snapshot_nats.connection import ConnectionSettings
 from snapshot_nats.errors import NATS_FAULTS, ask, forbidden
+from snapshot_nats.floor import floor_of
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.message import ACK_PREFIX
 from snapshot_nats.pull import End, Pull, nanoseconds
@@ -32,15 +33,19 @@ class JetStreamSource:
 
     It connects on first use, and looks at stream and consumer again whenever the connection was
     restored or the consumer answered oddly. Receipts outlive connections: what was fetched over
-    one can be settled over the next.
+    one can be settled over the next. With `floors`, a consumer that was deleted is made again
+    from the floor that is kept of it.
     """
 
     def __init__(
-        self, connection: ConnectionSettings, settings: SourceSettings | None = None
+        self,
+        connection: ConnectionSettings,
+        settings: SourceSettings | None = None,
+        floors: AckFloors | None = None,
     ) -> None:
         self._settings = settings or SourceSettings()
         self._inbox = Inbox(self._deliver)
-        self._binding = Binding(connection, self._settings, self._inbox)
+        self._binding = Binding(connection, self._settings, self._inbox, floors)
         self._next_subject = (
             f"$JS.API.CONSUMER.MSG.NEXT.{self._settings.stream}.{self._settings.durable}"
         )
@@ -112,6 +117,13 @@ class JetStreamSource:
         oldest_at = await self._binding.received_at(client, info.ack_floor.stream_seq + 1)
         return evolve(backlog, oldest_at=oldest_at)
 
+    async def floor(self, at: datetime) -> Floor:
+        """See FloorSource."""
+        client = await self._binding.bound()
+        before = await self._binding.stream_info(client)
+        consumer = await self._binding.consumer_info(client)
+        return floor_of(before, consumer, await self._binding.stream_info(client), at)
+
     async def check(self) -> None:
         """See MessageSource. Asks the server; being connected proves nothing."""
         await self._binding.check()
@@ -152,8 +164,8 @@ class JetStreamSource:
             )
         if end is End.NO_ANSWER:
             raise self._binding.unanswered(client)
-        if end in (End.LOOK_AGAIN, End.NOBODY):
-            await self._binding.check()
+        if end in (End.LOOK_AGAIN, End.NOBODY) and await self._binding.check():
+            return
         if end is not End.LOOK_AGAIN:
             raise Unavailable(
                 Dependency.SOURCE,

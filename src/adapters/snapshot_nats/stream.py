@@ -40,6 +40,23 @@ class StreamShape:
     max_age: timedelta = _MAX_AGE
     max_bytes: int = _MAX_BYTES
 
+    def config(self) -> StreamConfig:
+        """The stream to make."""
+        return bounded(self.name, self.max_age, self.max_bytes).evolve(subjects=list(self.subjects))
+
+
+def bounded(name: str, max_age: timedelta, max_bytes: int) -> StreamConfig:
+    """A stream on disk that discards its oldest messages at these bounds, read or not."""
+    return StreamConfig(
+        name=name,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        storage=StorageType.FILE,
+        max_age=max_age.total_seconds(),
+        max_bytes=max_bytes,
+        num_replicas=1,
+    )
+
 
 async def ensure_stream(client: SafeClient, shape: StreamShape | None = None) -> None:
     """Makes the stream if it is missing. An existing one is never altered, whatever its shape.
@@ -47,19 +64,27 @@ async def ensure_stream(client: SafeClient, shape: StreamShape | None = None) ->
     Raises `Unavailable` when JetStream does not answer, `Misconfigured` when it refuses.
     """
     shape = shape or StreamShape()
+    await found_or_made(client, shape.name, shape.config())
+
+
+async def found_or_made(client: SafeClient, name: str, config: StreamConfig) -> StreamInfo:
+    """The stream of that name, made as `config` says if it is missing; raises as `ensure_stream`.
+
+    One that exists may have another shape.
+    """
     jetstream = client.jetstream()
-    if await _find(jetstream, shape.name) is not None:
-        return
+    found = await _find(jetstream, name)
+    if found is not None:
+        return found
     try:
-        await jetstream.add_stream(_config(shape))
+        return await jetstream.add_stream(config)
     except NATS_FAULTS as error:
-        fault = fault_of(error, f"making the stream {shape.name}", client.denied)
-    else:
-        return
+        fault = fault_of(error, f"making the stream {name}", client.denied)
     # Somebody else may have made it in the meantime, in a shape of their own.
-    if isinstance(fault, Misconfigured) and await _find(jetstream, shape.name) is not None:
-        return
-    raise fault
+    found = await _find(jetstream, name) if isinstance(fault, Misconfigured) else None
+    if found is None:
+        raise fault
+    return found
 
 
 async def _find(jetstream: JetStreamContext, name: str) -> StreamInfo | None:
@@ -71,16 +96,3 @@ async def _found(jetstream: JetStreamContext, name: str) -> StreamInfo | None:
         return await jetstream.stream_info(name)
     except NotFoundError:
         return None
-
-
-def _config(shape: StreamShape) -> StreamConfig:
-    return StreamConfig(
-        name=shape.name,
-        subjects=list(shape.subjects),
-        retention=RetentionPolicy.LIMITS,
-        discard=DiscardPolicy.OLD,
-        storage=StorageType.FILE,
-        max_age=shape.max_age.total_seconds(),
-        max_bytes=shape.max_bytes,
-        num_replicas=1,
-    )

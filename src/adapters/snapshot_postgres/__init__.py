@@ -1,4 +1,4 @@
-"""HashRepository, DeviceDirectory and Quarantine over PostgreSQL, with asyncpg.
+"""HashRepository, DeviceDirectory, Quarantine and AckFloors over PostgreSQL, with asyncpg.
 
 The backend owns `devices` and `router_config_snapshots`, under forced row-level security, and
 nothing here alters them. What the timelines need beside them is kept in the schema
@@ -13,12 +13,14 @@ its own schema; the functions run with the caller's rights and set `app.current_
 one transaction only.
 """
 
+from snapshot_postgres.ack_floors import PostgresAckFloors
 from snapshot_postgres.connecting import connected
 from snapshot_postgres.device_directory import PostgresDeviceDirectory
 from snapshot_postgres.hash_repository import PostgresHashRepository
 from snapshot_postgres.migrate import migrate
 from snapshot_postgres.pool import Connection, Pool, open_pool
 from snapshot_postgres.quarantine import PostgresQuarantine
+from snapshot_postgres.quarantine_review import PostgresQuarantineReview
 from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
 from snapshot_postgres.roles import grant_ingest_role, grant_reader_role
 from snapshot_postgres.status import PostgresStatus, StoreStatus
@@ -26,9 +28,11 @@ from snapshot_postgres.status import PostgresStatus, StoreStatus
 __all__ = [
     "Connection",
     "Pool",
+    "PostgresAckFloors",
     "PostgresDeviceDirectory",
     "PostgresHashRepository",
     "PostgresQuarantine",
+    "PostgresQuarantineReview",
     "PostgresSnapshotReader",
     "PostgresStatus",
     "StoreStatus",

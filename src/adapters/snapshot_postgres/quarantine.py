@@ -13,6 +13,7 @@ from snapshot_postgres.sql import query
 _RIGHTS = (
     ("snapshot_ingest.quarantine", "SELECT"),
     ("snapshot_ingest.quarantine", "INSERT"),
+    ("snapshot_ingest.quarantine", "UPDATE"),
 )
 
 

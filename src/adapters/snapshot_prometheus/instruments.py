@@ -135,6 +135,15 @@ class Instruments:
             "Age of the oldest message that is not settled, 0 where nothing waits.",
         )
 
+        self.evicted = self._counter(
+            "snapshot_ingest_evicted_messages_total",
+            "Messages that the stream discarded before they were delivered, at least.",
+        )
+        self.evicted_at_most = self._counter(
+            "snapshot_ingest_evicted_at_most_messages_total",
+            "The same at most: others' messages on a shared stream may be among them.",
+        )
+
     def _define_faults(self) -> None:
         self.settlements_unconfirmed = self._counter(
             "snapshot_ingest_settlements_unconfirmed_total",

@@ -9,6 +9,7 @@ from snapshot_domain.events import (
     BacklogObserved,
     BatchHandled,
     Event,
+    EvictionSeen,
     FetchFailed,
     InFlightChanged,
     IntakePaused,
@@ -58,6 +59,9 @@ class PrometheusMetrics:
                 instruments.backlog_unsettled.set(event.unsettled)
                 instruments.backlog_redelivered.set(event.redelivered)
                 instruments.backlog_oldest_seconds.set(event.oldest_age_seconds)
+            case EvictionSeen():
+                instruments.evicted.inc(event.at_least)
+                instruments.evicted_at_most.inc(event.at_most)
             case SettlementFailed():
                 instruments.settlements_unconfirmed.inc(event.messages)
             case FetchFailed():

@@ -25,6 +25,20 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+quarantine_app = typer.Typer(
+    help="Look at what could not be ingested, replay it, or drop it.", no_args_is_help=True
+)
+app.add_typer(quarantine_app, name="quarantine")
+
+_Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…")]
+_Reason = Annotated[str | None, typer.Option(help="Only of this reason, such as orphan.")]
+_Tenant = Annotated[str | None, typer.Option(help="Only of this tenant, a UUID.")]
+_Device = Annotated[str | None, typer.Option(help="Only of this device, a UUID.")]
+_Waiting = Annotated[
+    bool | None,
+    typer.Option("--waiting/--not-waiting", help="Only what waits, or only the rest."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -175,13 +189,41 @@ def provision(
     tenant: Annotated[
         list[str] | None, typer.Option(help="Make this tenant's key too; may be repeated.")
     ] = None,
+    own_stream: Annotated[
+        bool, typer.Option("--own-stream", help="Make nats.stream for snapshots alone.")
+    ] = False,
+    shared_stream: Annotated[
+        str, typer.Option(help="The stream that the own one takes snapshots from.")
+    ] = "DEVICE_EVENTS",
+    outage: Annotated[str, typer.Option(help="The outage that the own one bridges.")] = "24h",
+    max_bytes: Annotated[int | None, typer.Option(min=1, help="The own one's size.")] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Reckon its size for so many devices.")
+    ] = None,
+    bytes_per_snapshot: Annotated[
+        int, typer.Option(min=1, help="What one configuration has on average.")
+    ] = 16_384,
+    poll_interval: Annotated[str, typer.Option(help="How often a device is polled.")] = "6h",
 ) -> None:
     """Make the stream, the consumer and the keys that are missing."""
     from snapshot_ingest.commands.provision import provision as command
+    from snapshot_ingest.own_stream_arguments import OwnStreamArguments
     from snapshot_ingest.publish_paths import parse_tenant
 
+    if not own_stream and (max_bytes or devices):
+        raise UsageError("--max-bytes and --devices size the own stream", expected="--own-stream")
+    asked = OwnStreamArguments(
+        shared_stream=shared_stream,
+        outage=outage,
+        max_bytes=max_bytes,
+        devices=devices,
+        snapshot_bytes=bytes_per_snapshot,
+        poll_interval=poll_interval,
+    )
     tenants = [parse_tenant(each) for each in tenant or ()]
-    asyncio.run(command(_given(context).settings(), tenants))
+    settings = _given(context).settings()
+    shape = asked.shape(settings.nats) if own_stream else None
+    asyncio.run(command(settings, tenants, shape))
 
 
 @app.command()
@@ -212,6 +254,70 @@ def config_show(context: typer.Context) -> None:
     from snapshot_ingest.commands.config_show import config_show as command
 
     command(_given(context).settings())
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    context: typer.Context,
+    reason: _Reason = None,
+    tenant: _Tenant = None,
+    device: _Device = None,
+    waiting: _Waiting = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: _Json = False,
+) -> None:
+    """List the newest of what is kept."""
+    from snapshot_ingest.commands.quarantine import list_kept
+    from snapshot_ingest.quarantine_arguments import parse_selection
+
+    asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
+    asyncio.run(list_kept(_given(context).settings(), asked, limit, json_wanted=as_json))
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(metavar="ID")],
+    reveal: Annotated[bool, typer.Option(help="Write its content instead, decrypted.")] = False,
+) -> None:
+    """Print what is known of one message; its content only with --reveal."""
+    from snapshot_ingest.commands import quarantine
+    from snapshot_ingest.quarantine_arguments import parse_ids
+
+    (entry_id,) = parse_ids([which])
+    command = quarantine.reveal if reveal else quarantine.show
+    asyncio.run(command(_given(context).settings(), entry_id))
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    context: typer.Context,
+    ids: _Ids = None,
+    reason: _Reason = None,
+    tenant: _Tenant = None,
+    device: _Device = None,
+    waiting: _Waiting = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is kept.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Ingest messages once more, each at its own time."""
+    from snapshot_ingest.commands.quarantine import replay as command
+    from snapshot_ingest.quarantine_arguments import parse_chosen, parse_selection
+
+    asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
+    chosen = parse_chosen(ids or [], asked, everything=everything)
+    asyncio.run(command(_given(context).settings(), chosen, json_wanted=as_json))
+
+
+@quarantine_app.command("drop")
+def quarantine_drop(
+    context: typer.Context, ids: Annotated[list[str], typer.Argument(metavar="ID…")]
+) -> None:
+    """Give messages up for good: their content is erased, and does not come back."""
+    from snapshot_ingest.commands.quarantine import drop as command
+    from snapshot_ingest.quarantine_arguments import parse_ids
+
+    asyncio.run(command(_given(context).settings(), parse_ids(ids)))
 
 
 def _given(context: typer.Context) -> _Global:

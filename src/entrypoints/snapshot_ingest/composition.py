@@ -15,9 +15,11 @@ from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.policy import IngestPolicy
 from snapshot_domain.ports import (
+    AckFloors,
     Cipher,
     Clock,
     DeviceDirectory,
+    FloorSource,
     HashRepository,
     MessageSource,
     Metrics,
@@ -31,14 +33,15 @@ from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import message_source, openbao, postgres_pool
+from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import Settings
 from snapshot_json import JsonSnapshotDecoder
-from snapshot_nats import JetStreamSource
 from snapshot_openbao import OpenBao, SealedBodyCipher, TransitCipher
 from snapshot_postgres import (
     Pool,
+    PostgresAckFloors,
     PostgresDeviceDirectory,
     PostgresHashRepository,
     PostgresQuarantine,
@@ -52,7 +55,7 @@ T = TypeVar("T")
 class Resources:
     """What must be opened before, and closed after, whatever uses it."""
 
-    source: JetStreamSource
+    source: MessageSource
     pool: Pool
     openbao: OpenBao
     registry: CollectorRegistry
@@ -91,7 +94,7 @@ async def open_resources(
         stack.callback(pool.terminate)
         bao = openbao("openbao", settings.openbao, settings, SystemClock())
         await stack.enter_async_context(bao)
-        source = message_source(settings.nats)
+        source = message_source(settings.nats, PostgresAckFloors(pool))
         stack.push_async_callback(source.close)
         yield Resources(source=source, pool=pool, openbao=bao, registry=registry)
 
@@ -112,6 +115,8 @@ def compose(
     clock = SystemClock()
     container.register(Clock, clock)  # type: ignore[type-abstract]
     container.register(MessageSource, resources.source)  # type: ignore[type-abstract]
+    container.register(FloorSource, resources.source)
+    container.register(AckFloors, PostgresAckFloors(resources.pool))  # type: ignore[type-abstract]
     container.register(SnapshotDecoder, JsonSnapshotDecoder())  # type: ignore[type-abstract]
     container.register(DeviceDirectory, PostgresDeviceDirectory(resources.pool))  # type: ignore[type-abstract]
     container.register(HashRepository, PostgresHashRepository(resources.pool))  # type: ignore[type-abstract]
@@ -126,6 +131,8 @@ def compose(
     container.register(IngestPolicy, settings.policy)
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)
-    for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness, BacklogWatch):
+    for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness):
         container.build(service)
+    for watch in (BacklogWatch, FloorWatch):
+        container.build(watch)
     return container

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from snapshot_domain.ports import Clock
+from snapshot_domain.ports import AckFloors, Clock
 from snapshot_ingest.secret_values import secret_value
 from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings, Settings
 from snapshot_ingest.settings_errors import SettingsError
@@ -29,12 +29,16 @@ def nats_connection(settings: NatsSettings) -> ConnectionSettings:
     )
 
 
-def message_source(settings: NatsSettings) -> JetStreamSource:
-    """The source, which connects on first use."""
+def message_source(settings: NatsSettings, floors: AckFloors | None = None) -> JetStreamSource:
+    """The source, which connects on first use.
+
+    With `floors`, and unless the settings forbid it, it makes a deleted consumer again.
+    """
     needs = ConsumerNeeds(filter_subject=settings.subject)
     return JetStreamSource(
         nats_connection(settings),
         SourceSettings(stream=settings.stream, durable=settings.consumer, needs=needs),
+        floors if settings.recreate_consumer else None,
     )
 
 

@@ -11,6 +11,7 @@ from snapshot_domain.tasks import cancel
 from snapshot_domain.worker import Worker
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container, compose, open_resources
+from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import Settings
 
@@ -22,15 +23,17 @@ class Ingestion:
         self.registry = registry
         self._worker = container.resolve(Worker)
         self._readiness = container.resolve(Readiness)
-        self._watch = container.resolve(BacklogWatch)
+        self._backlog_watch = container.resolve(BacklogWatch)
+        self._floor_watch = container.resolve(FloorWatch)
 
     async def run(self) -> None:
         """Ingests until `stop` is called, and returns when everything in hand is settled."""
-        watching = asyncio.create_task(self._watch.run())
+        watches = (self._backlog_watch, self._floor_watch)
+        watching = [asyncio.create_task(watch.run()) for watch in watches]
         try:
             await self._worker.run()
         finally:
-            await cancel(watching)
+            await cancel(*watching)
 
     def stop(self) -> None:
         """Asks for an orderly stop; may be called from a signal handler of the loop."""

@@ -40,12 +40,16 @@ class DigestKind(StrEnum):
 
 @frozen(kw_only=True)
 class NatsSettings:
-    """`[nats]`: the stream to consume. Credentials by file, or user and password."""
+    """`[nats]`: the stream to consume. Credentials by file, or user and password.
+
+    With `recreate_consumer`, a worker makes a consumer again that was deleted.
+    """
 
     url: str = "nats://127.0.0.1:4222"
     stream: str = "DEVICE_EVENTS"
     subject: str = "config.snapshot.>"
     consumer: str = "config_snapshot_ingest"
+    recreate_consumer: bool = True
     credentials_file: Path | None = None
     user: str | None = None
     password: Secret[str] | None = None

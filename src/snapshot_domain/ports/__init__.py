@@ -1,5 +1,6 @@
 """The ports: what the domain needs from the world outside, one small Protocol a file."""
 
+from snapshot_domain.ports.ack_floors import AckFloors, Floor, FloorSource
 from snapshot_domain.ports.cipher import (
     Cipher,
     CipherAnswer,
@@ -20,10 +21,18 @@ from snapshot_domain.ports.quarantine import (
     QuarantinedMessage,
     QuarantineReason,
 )
+from snapshot_domain.ports.quarantine_review import (
+    QuarantineEntry,
+    QuarantineId,
+    QuarantineReview,
+    QuarantineSelection,
+    QuarantineState,
+)
 from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
 from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
 
 __all__ = [
+    "AckFloors",
     "Backlog",
     "Cipher",
     "CipherAnswer",
@@ -32,6 +41,8 @@ __all__ = [
     "Decryptor",
     "DecryptorItem",
     "DeviceDirectory",
+    "Floor",
+    "FloorSource",
     "HashRepository",
     "KeyReference",
     "MessageSource",
@@ -40,7 +51,12 @@ __all__ = [
     "OwnKey",
     "Quarantine",
     "QuarantineCipher",
+    "QuarantineEntry",
+    "QuarantineId",
     "QuarantineReason",
+    "QuarantineReview",
+    "QuarantineSelection",
+    "QuarantineState",
     "QuarantinedMessage",
     "SnapshotDecoder",
     "SnapshotListener",

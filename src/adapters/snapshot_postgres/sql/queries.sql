@@ -30,18 +30,24 @@ ORDER BY item;
 SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true);
 
 -- name: keep
--- Keeps messages, each once by its origin and time of receipt; in one order, so that no two workers wait for each
--- other.
-INSERT INTO snapshot_ingest.quarantine
+-- Keeps messages, each once by its origin and time of receipt; in one order, so that no two
+-- workers wait for each other. One that is kept already changes only with its reason, and one
+-- that was replayed or dropped stays so.
+INSERT INTO snapshot_ingest.quarantine AS known
     (stream, stream_created_at, sequence, subject, received_at, reason, detail, waiting,
      device_id, tenant_id, size_bytes, ciphertext)
-SELECT *
+SELECT DISTINCT ON (stream, stream_created_at, sequence, received_at) *
 FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::text[], $5::timestamptz[],
     $6::text[], $7::text[], $8::boolean[], $9::uuid[], $10::uuid[], $11::bigint[], $12::text[])
     AS message (stream, stream_created_at, sequence, subject, received_at, reason, detail,
         waiting, device_id, tenant_id, size_bytes, ciphertext)
 ORDER BY stream, stream_created_at, sequence, received_at
-ON CONFLICT DO NOTHING;
+ON CONFLICT (stream, stream_created_at, sequence, received_at) DO UPDATE
+SET reason = excluded.reason, detail = excluded.detail, waiting = excluded.waiting,
+    device_id = excluded.device_id, tenant_id = excluded.tenant_id,
+    ciphertext = excluded.ciphertext
+WHERE known.state = 'kept'
+    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail);
 
 -- name: state_of_server
 -- Whether it takes no writes now, and the rights among $1 (relations) and $2 (privileges) that
@@ -70,4 +76,30 @@ SELECT count(*) FROM snapshot_ingest.heads WHERE snapshot_id IS NOT NULL;
 SELECT count(*) FROM snapshot_ingest.snapshots WHERE flags & 4 = 0;
 
 -- name: count_quarantined
-SELECT reason, count(*) AS messages FROM snapshot_ingest.quarantine GROUP BY reason;
+-- What is kept; not what was replayed or dropped.
+SELECT reason, count(*) AS messages
+FROM snapshot_ingest.quarantine
+WHERE state = 'kept'
+GROUP BY reason;
+
+-- name: floor
+SELECT * FROM snapshot_ingest.ack_floors WHERE stream = $1 AND consumer = $2;
+
+-- name: floor_to_replace
+-- The same, and nobody else replaces it before this transaction ends.
+SELECT * FROM snapshot_ingest.ack_floors WHERE stream = $1 AND consumer = $2 FOR UPDATE;
+
+-- name: first_floor
+-- Keeps the floor of a consumer that has none yet; returns whether it did.
+INSERT INTO snapshot_ingest.ack_floors
+    (stream, consumer, stream_created_at, consumer_created_at, sequence, delivered_sequence,
+     deliveries, pending, first_sequence, last_sequence, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING
+RETURNING true;
+
+-- name: replace_floor
+UPDATE snapshot_ingest.ack_floors
+SET stream_created_at = $3, consumer_created_at = $4, sequence = $5, delivered_sequence = $6,
+    deliveries = $7, pending = $8, first_sequence = $9, last_sequence = $10, at = $11
+WHERE stream = $1 AND consumer = $2;

@@ -8,13 +8,26 @@ from snapshot_domain.model import TenantId
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import nats_connection, openbao
 from snapshot_ingest.settings import NatsSettings, Settings
-from snapshot_nats import ConsumerNeeds, StreamShape, connect, ensure_consumer, ensure_stream
+from snapshot_nats import (
+    ConsumerNeeds,
+    OwnStreamShape,
+    StreamShape,
+    connect,
+    ensure_consumer,
+    ensure_own_stream,
+    ensure_stream,
+)
 from snapshot_openbao import TransitKeys
 
 
-async def provision(settings: Settings, tenants: Sequence[TenantId]) -> None:
-    """Makes what is missing and alters nothing; OpenBao with the role of `[admin.openbao]`."""
-    await _provision_nats(settings.nats)
+async def provision(
+    settings: Settings, tenants: Sequence[TenantId], own_stream: OwnStreamShape | None = None
+) -> None:
+    """Makes what is missing and alters nothing; OpenBao with the role of `[admin.openbao]`.
+
+    With `own_stream`, the stream to consume is one for snapshots alone.
+    """
+    await provision_nats(settings.nats, own_stream)
     await _provision_openbao(settings, tenants)
     console = Console()
     console.print(
@@ -24,10 +37,14 @@ async def provision(settings: Settings, tenants: Sequence[TenantId]) -> None:
     )
 
 
-async def _provision_nats(settings: NatsSettings) -> None:
+async def provision_nats(settings: NatsSettings, own_stream: OwnStreamShape | None) -> None:
+    """Makes the stream, or the shared and the own one, and the consumer, where missing."""
     client = await connect(nats_connection(settings))
     try:
-        await ensure_stream(client, StreamShape(name=settings.stream))
+        shared = settings.stream if own_stream is None else own_stream.shared
+        await ensure_stream(client, StreamShape(name=shared))
+        if own_stream is not None:
+            await ensure_own_stream(client, own_stream, settings.consumer)
         needs = ConsumerNeeds(filter_subject=settings.subject)
         await ensure_consumer(client, settings.stream, settings.consumer, needs)
     finally:

@@ -1,0 +1,37 @@
+"""How far a consumer is, from what JetStream says of it and of its stream."""
+
+from datetime import datetime
+
+from nats.js.api import ConsumerInfo, SequenceInfo, StreamInfo
+
+from snapshot_domain.errors import Dependency, Unavailable
+from snapshot_domain.ports import Floor
+
+_NOWHERE = SequenceInfo(consumer_seq=0, stream_seq=0)
+
+
+def floor_of(before: StreamInfo, consumer: ConsumerInfo, after: StreamInfo, at: datetime) -> Floor:
+    """The floor from three answers in this order.
+
+    Raises `Unavailable` if the stream was made again between them.
+    """
+    if before.created is None or before.created != after.created:
+        raise Unavailable(
+            Dependency.SOURCE,
+            "the stream was made again while we looked",
+            next_step="it is looked at again by itself",
+        )
+    delivered = consumer.delivered or _NOWHERE
+    return Floor(
+        stream=consumer.stream_name,
+        stream_created_at=before.created,
+        consumer=consumer.name,
+        consumer_created_at=consumer.created,
+        sequence=(consumer.ack_floor or _NOWHERE).stream_seq,
+        delivered_sequence=delivered.stream_seq,
+        deliveries=delivered.consumer_seq,
+        pending=consumer.num_pending or 0,
+        first_sequence=before.state.first_seq,
+        last_sequence=after.state.last_seq,
+        at=at,
+    )

@@ -1,0 +1,150 @@
+"""Making a consumer again that was deleted, from the floor that is known to be settled."""
+
+import logging
+from datetime import datetime, timedelta
+
+from attrs import frozen
+from nats.js.api import ConsumerInfo, DeliverPolicy, StreamInfo
+
+from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+from snapshot_domain.ports import AckFloors, Floor
+from snapshot_nats.client import SafeClient
+from snapshot_nats.consumer import STREAM_START, ConsumerNeeds, find_consumer
+from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, fault_of, is_another_consumer
+
+_log = logging.getLogger(__name__)
+
+
+@frozen
+class Recreation:
+    """Makes a consumer that is missing although its stream is there.
+
+    It starts after the floor that `floors` keeps, or from the stream's start: then messages
+    come again, and store nothing.
+    """
+
+    floors: AckFloors
+    stream: str
+    durable: str
+    needs: ConsumerNeeds
+    answer_timeout: timedelta
+
+    @property
+    def subjects(self) -> set[str]:
+        """What is asked of the server for this alone, in lower case: it may be denied."""
+        return {self._create_subject, f"$JS.API.CONSUMER.DELETE.{self._path}".lower()}
+
+    async def make(self, client: SafeClient) -> ConsumerInfo:
+        """The consumer, made by us or by another worker at the same time.
+
+        Raises `Misconfigured` if the user may not make it, and `Unavailable` if a server does
+        not answer, or the floor's: without it, nobody knows where to start.
+        """
+        if self._create_subject in client.denied:
+            raise self._forbidden()  # it would be denied again, and only after a timeout
+        stream = await self._look(client)
+        start = await self._start(stream)
+        info = await self._add(client, start) or await self._won_by_another(client, stream)
+        if (await self._look(client)).created != stream.created:
+            await self._delete(client)
+            raise self._unsettled("the stream was made again while its consumer was")
+        _log.warning(
+            "the consumer %s was missing and is there again; it starts at sequence %d",
+            self.durable,
+            _start_of(info),
+        )
+        return info
+
+    async def _start(self, stream: StreamInfo) -> int:
+        floor = await self.floors.load(self.stream, self.durable)
+        return start_sequence(floor, stream.created, stream.state.last_seq)
+
+    async def _won_by_another(self, client: SafeClient, stream: StreamInfo) -> ConsumerInfo:
+        """Binds to what another worker made, unless it would pass over what is not settled."""
+        info = await find_consumer(client.jetstream(timeout=self._timeout_s), *self._names)
+        start = await self._start(stream)  # the other one may have known a later floor
+        if info is not None and _start_of(info) <= start:
+            return info
+        if info is not None:
+            await self._delete(client)
+        info = await self._add(client, start)
+        if info is None:
+            raise self._unsettled("several workers make the consumer again at once")
+        return info
+
+    async def _add(self, client: SafeClient, start: int) -> ConsumerInfo | None:
+        """The consumer that was made, or is there and just the same; None if it is another."""
+        jetstream = client.jetstream(timeout=self._timeout_s)
+        try:
+            return await jetstream.add_consumer(self.stream, self.needs.config(self.durable, start))
+        except NATS_FAULTS as error:
+            if is_another_consumer(error):
+                return None
+            fault = self._fault_of(error, client)
+        raise fault
+
+    async def _delete(self, client: SafeClient) -> None:
+        jetstream = client.jetstream(timeout=self._timeout_s)
+        await ask(
+            jetstream.delete_consumer(*self._names),
+            "deleting a consumer that starts too late",
+            lambda: client.denied,
+        )
+
+    async def _look(self, client: SafeClient) -> StreamInfo:
+        jetstream = client.jetstream(timeout=self._timeout_s)
+        return await ask(jetstream.stream_info(self.stream), "looking at the stream")
+
+    def _fault_of(self, error: Exception, client: SafeClient) -> DependencyError:
+        if self._create_subject in client.denied:
+            return self._forbidden()
+        return fault_of(error, f"making the consumer {self.durable} again")
+
+    def _forbidden(self) -> Misconfigured:
+        return Misconfigured(
+            Dependency.SOURCE,
+            f"the consumer {self.durable} does not exist, and this user may not make it",
+            expected=f"permission to publish to $JS.API.CONSUMER.DURABLE.CREATE.{self._path}",
+            next_step=f"give it, or {PROVISION} as a user that may",
+        )
+
+    def _unsettled(self, what: str) -> Unavailable:
+        return Unavailable(Dependency.SOURCE, what, next_step="it is looked at again by itself")
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return (self.stream, self.durable)
+
+    @property
+    def _path(self) -> str:
+        return ".".join(self._names)
+
+    @property
+    def _create_subject(self) -> str:
+        return f"$JS.API.CONSUMER.DURABLE.CREATE.{self._path}".lower()
+
+    @property
+    def _timeout_s(self) -> float:
+        return self.answer_timeout.total_seconds()
+
+
+def start_sequence(
+    floor: Floor | None, stream_created_at: datetime | None, last_sequence: int
+) -> int:
+    """The first sequence that is not known to be settled.
+
+    A floor of a former stream of that name says nothing about this one, and neither does one
+    above its last sequence: the stream was restored, or lost its end.
+    """
+    if floor is None or floor.stream_created_at != stream_created_at:
+        return STREAM_START
+    if floor.sequence > last_sequence:
+        return STREAM_START
+    return floor.sequence + 1
+
+
+def _start_of(info: ConsumerInfo) -> int:
+    """The first sequence that the consumer may deliver."""
+    if info.config.deliver_policy == DeliverPolicy.BY_START_SEQUENCE:
+        return info.config.opt_start_seq or STREAM_START
+    return STREAM_START

@@ -1,0 +1,62 @@
+"""AckFloors over a table of our own schema."""
+
+import asyncpg
+
+from snapshot_domain.errors import Dependency
+from snapshot_domain.ports import Floor
+from snapshot_postgres.database import Database
+from snapshot_postgres.errors import Fault
+from snapshot_postgres.pool import Pool, PooledConnection
+from snapshot_postgres.sql import query
+
+
+class PostgresAckFloors:
+    """A row for each consumer, which is locked while it is compared and replaced."""
+
+    def __init__(self, pool: Pool, *, acquire_timeout_seconds: float = 10.0) -> None:
+        self._database = Database(pool, Dependency.REPOSITORY, acquire_timeout_seconds)
+
+    async def load(self, stream: str, consumer: str) -> Floor | None:
+        """See AckFloors."""
+        rows = await self._database.ask(query("floor"), stream, consumer)
+        return _floor(rows[0]) if rows else None
+
+    async def keep(self, floor: Floor) -> Floor | None:
+        """See AckFloors."""
+        result = await self._database.transact(lambda connection: _keep(connection, floor))
+        if isinstance(result, Fault):
+            raise result.as_error(Dependency.REPOSITORY)
+        return result
+
+
+async def _keep(connection: PooledConnection, floor: Floor) -> Floor | None:
+    if await connection.fetchval(query("first_floor"), *_columns(floor)):
+        return None
+    # Only a later statement sees what another worker kept while the first one waited for it.
+    row = await connection.fetchrow(query("floor_to_replace"), floor.stream, floor.consumer)
+    former = None if row is None else _floor(row)
+    kept = None if former is None else floor.over(former)
+    if kept is None:
+        return None
+    await connection.execute(query("replace_floor"), *_columns(kept))
+    return former
+
+
+def _columns(floor: Floor) -> tuple[object, ...]:
+    return (
+        floor.stream,
+        floor.consumer,
+        floor.stream_created_at,
+        floor.consumer_created_at,
+        floor.sequence,
+        floor.delivered_sequence,
+        floor.deliveries,
+        floor.pending,
+        floor.first_sequence,
+        floor.last_sequence,
+        floor.at,
+    )
+
+
+def _floor(row: asyncpg.Record) -> Floor:
+    return Floor(**dict(row))

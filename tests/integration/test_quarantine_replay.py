@@ -1,0 +1,359 @@
+"""`snapshot-ingest quarantine` on the real servers, set up as `up` does it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from attrs import field, frozen
+
+from snapshot_domain.model import DeviceId, TenantId
+from snapshot_domain.ports import QuarantineEntry, QuarantineId, QuarantineSelection
+from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
+from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
+from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_up
+from snapshot_ingest.ingestion import open_ingestion
+from snapshot_ingest.stack import EmbeddedStack
+from snapshot_nats import connect, ensure_consumer
+from snapshot_postgres import PostgresQuarantineReview, connected
+from support.messages import MORNING, message, subject_of
+
+CANARY = "canary-5d1f0c77"
+NOWHERE = "http://127.0.0.1:9"
+EVERYTHING = QuarantineSelection()
+_HOUR = timedelta(hours=1)
+_COMMAND_SECONDS = 60.0
+_SETTLED_SECONDS = 60.0
+
+
+@frozen
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What it printed, by lines."""
+        assert self.code == 0, self.err
+        return self.out.decode().splitlines()
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read."""
+        assert self.out.count(b"\n") == 1
+        return json.loads(self.out)
+
+
+@frozen
+class Fleet:
+    """A tenant of a test's own, with one device that nobody registered yet."""
+
+    tenant: TenantId = field(factory=lambda: TenantId(uuid4()))
+    device: DeviceId = field(factory=lambda: DeviceId(uuid4()))
+
+    def body(self, text: str, at: datetime = MORNING) -> bytes:
+        """A snapshot of the device."""
+        return message(self.device, self.tenant, text, at).reveal()
+
+
+@frozen
+class Installation:
+    """A worker's servers and settings, and people at the command line."""
+
+    ready: ReadyStack
+    folder: Path
+
+    async def command(self, *arguments: object) -> Ended:
+        """Runs `snapshot-ingest` to its end, in a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "snapshot_ingest"),
+            *("--config", str(self.ready.settings_file)),
+            *map(str, arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "HOME": str(self.folder),
+            },
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), _COMMAND_SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode is not None
+        return Ended(process.returncode, out, err.decode())
+
+    async def quarantine(self, *arguments: object) -> Ended:
+        """Runs `snapshot-ingest quarantine`."""
+        return await self.command("quarantine", *arguments)
+
+    async def kept(self, selection: QuarantineSelection = EVERYTHING) -> Sequence[QuarantineEntry]:
+        """What is kept, the newest first, seen without the command line."""
+        settings = self.ready.settings
+        async with await postgres_pool("reader.postgres", settings.reader.postgres) as pool:
+            return await PostgresQuarantineReview(pool).newest(selection, 100)
+
+    async def kept_of(self, fleet: Fleet) -> list[QuarantineId]:
+        """The ids of what is kept of the device, the newest first."""
+        selection = QuarantineSelection(device_id=fleet.device)
+        return [entry.entry_id for entry in await self.kept(selection)]
+
+    async def ingest(self, fleet: Fleet, *bodies: bytes) -> None:
+        """Publishes the bodies; returns when a worker has settled everything there is."""
+        client = await connect(nats_connection(self.ready.settings.nats))
+        try:
+            for body in bodies:
+                await client.jetstream().publish(subject_of(fleet.device), body, timeout=10)
+        finally:
+            await client.close()
+        await self.work()
+
+    async def work(self) -> None:
+        """Runs a worker until the backlog is empty."""
+        source = message_source(self.ready.settings.nats)
+        async with open_ingestion(self.ready.settings) as ingestion:
+            working = asyncio.create_task(ingestion.run())
+            try:
+                async with asyncio.timeout(_SETTLED_SECONDS):
+                    while not (await source.backlog()).is_empty:
+                        await asyncio.sleep(0.05)
+            finally:
+                ingestion.stop()
+                await working
+                await source.close()
+
+    async def redeliver_everything(self) -> None:
+        """Makes the consumer anew, so that the stream delivers all that it holds once more."""
+        nats = self.ready.settings.nats
+        client = await connect(nats_connection(nats))
+        try:
+            await client.jetstream().delete_consumer(nats.stream, nats.consumer)
+            await ensure_consumer(client, nats.stream, nats.consumer)
+        finally:
+            await client.close()
+        await self.work()
+
+    async def register(self, fleet: Fleet, *, with_key: bool = True) -> None:
+        """Registers the tenant and the device, as the backend does."""
+        addresses = self.ready.addresses
+        device = NewDevice(fleet.device, fleet.tenant, "r1", "192.0.2.1")
+        async with (
+            connected(addresses.postgres_admin_dsn) as connection,
+            administration(addresses.openbao_url, addresses.admin_approle) as openbao,
+        ):
+            if with_key:
+                tenants = [NewTenant(fleet.tenant, str(fleet.tenant))]
+                await register(connection, openbao, tenants, [device])
+                return
+            await connection.execute(
+                "INSERT INTO tenants VALUES ($1, $2)", fleet.tenant, str(fleet.tenant)
+            )
+            await register(connection, openbao, [], [device])
+
+    async def times(self, fleet: Fleet) -> list[datetime]:
+        """When the device's stored snapshots were collected."""
+        connection = await asyncpg.connect(self.ready.addresses.postgres_admin_dsn, timeout=10)
+        try:
+            rows = await connection.fetch(
+                "SELECT collected_at FROM router_config_snapshots WHERE device_id = $1"
+                " ORDER BY collected_at",
+                fleet.device,
+            )
+        finally:
+            await connection.close(timeout=10)
+        return [row["collected_at"] for row in rows]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+    folder = tmp_path_factory.mktemp("quarantine")
+    directory = folder / "stack"
+    async with EmbeddedStack(directory) as stack:
+        yield Installation(await set_up(directory, stack.addresses, []), folder)
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet()
+
+
+async def test_both_kinds_are_listed_and_shown_without_their_content(
+    installation: Installation, fleet: Fleet
+) -> None:
+    orphan, malformed = fleet.body(CANARY), f'{{"config_text": "{CANARY}"'.encode()
+    await installation.ingest(fleet, orphan, malformed)
+    listed = await installation.quarantine("list", "--limit", 2, "--json")
+    newest, before = listed.json
+    assert (newest["reason"], newest["detail"], newest["device"]) == ("malformed", "not_json", None)
+    assert (before["reason"], before["device"]) == ("orphan", str(fleet.device))
+    assert (newest["bytes"], before["bytes"]) == (len(malformed), len(orphan))
+    printed = [
+        await installation.quarantine("list"),
+        listed,
+        await installation.quarantine("show", newest["id"]),
+        await installation.quarantine("show", before["id"]),
+    ]
+    assert str(fleet.device) in printed[0].out.decode()
+    assert f"subject         {subject_of(fleet.device)}" in printed[2].lines
+    for ended in printed:
+        assert ended.code == 0
+        assert CANARY not in ended.out.decode() + ended.err
+        assert "si1q:" not in ended.out.decode() + ended.err
+    revealed = await installation.quarantine("show", before["id"], "--reveal")
+    assert CANARY.encode() in revealed.out
+
+
+@pytest.mark.parametrize("body", [b"[]", b"\xff\x00\r\n" + CANARY.encode() + b"\n\n", b""])
+async def test_reveal_writes_the_body_byte_for_byte(
+    installation: Installation, fleet: Fleet, body: bytes
+) -> None:
+    await installation.ingest(fleet, body)
+    (newest, *_) = await installation.kept()
+    revealed = await installation.quarantine("show", newest.entry_id, "--reveal")
+    assert (revealed.code, revealed.out, revealed.err) == (0, body, "")
+
+
+async def test_a_replay_stores_an_orphan_at_its_own_time_once_its_device_is_registered(
+    installation: Installation, fleet: Fleet
+) -> None:
+    first, second = MORNING, MORNING + timedelta(hours=6)
+    await installation.ingest(fleet, fleet.body("one", first), fleet.body("two", second))
+    ended = await installation.quarantine("replay", "--device", fleet.device, "--json")
+    assert (ended.json["orphaned"], ended.json["stored"]) == (2, 0)
+    assert len(await installation.kept_of(fleet)) == 2
+    await installation.register(fleet)
+    ended = await installation.quarantine("replay", "--device", fleet.device, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.json == {
+        "stored": 2,
+        "unchanged": 0,
+        "already_stored": 0,
+        "malformed": 0,
+        "orphaned": 0,
+        "refused": 0,
+        "failed": 0,
+        "unopened": 0,
+        "untried": 0,
+    }
+    assert await installation.times(fleet) == [first, second]
+    assert (await installation.command("show", fleet.device)).out == b"two"
+    assert await installation.kept_of(fleet) == []
+
+
+async def test_ids_may_be_replayed_in_any_order_and_each_only_while_it_is_kept(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.ingest(fleet, fleet.body("one"), fleet.body("two", MORNING + _HOUR))
+    second, first = await installation.kept_of(fleet)
+    await installation.register(fleet)
+    assert (
+        "stored                 2" in (await installation.quarantine("replay", second, first)).lines
+    )
+    for arguments in (["replay", first], ["drop", first], ["show", first, "--reveal"]):
+        ended = await installation.quarantine(*arguments)
+        assert (ended.code, ended.out) == (1, b"")
+        assert f"message {first} was replayed before" in ended.err
+        assert ended.err.count("\n") == 1
+    assert "state           replayed" in (await installation.quarantine("show", first)).lines
+
+
+async def test_what_was_dropped_or_replayed_does_not_come_back_with_a_redelivery(
+    installation: Installation, fleet: Fleet
+) -> None:
+    other = Fleet()
+    await installation.ingest(fleet, fleet.body(CANARY))
+    await installation.ingest(other, other.body("text"))
+    (dropped,) = await installation.kept_of(fleet)
+    assert (await installation.quarantine("drop", dropped)).lines == ["dropped 1"]
+    await installation.register(other)
+    await installation.quarantine("replay", "--device", other.device)
+    before = await installation.kept()
+    await installation.redeliver_everything()
+    assert await installation.kept() == before
+    assert await installation.kept_of(fleet) == []
+    assert await installation.times(other) == [MORNING]
+    assert "state           dropped" in (await installation.quarantine("show", dropped)).lines
+    gone = await installation.quarantine("show", dropped, "--reveal")
+    assert (gone.code, gone.out) == (1, b"")
+
+
+async def test_what_waits_for_its_key_is_replayed_once_the_key_is_there(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.register(fleet, with_key=False)
+    await installation.ingest(fleet, fleet.body("text"))
+    (entry,) = (await installation.quarantine("list", "--waiting", "--json")).json
+    assert entry["reason"] == "key_missing"
+    revealed = await installation.quarantine("show", entry["id"], "--reveal")
+    assert revealed.out == fleet.body("text")
+    await installation.register(fleet)
+    await installation.quarantine("replay", "--reason", "key_missing")
+    assert await installation.times(fleet) == [MORNING]
+    assert await installation.kept_of(fleet) == []
+
+
+async def test_while_nothing_can_be_opened_a_replay_says_so_and_everything_stays(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.ingest(fleet, fleet.body(CANARY))
+    ended = await installation.command(
+        "--set",
+        f"openbao.url={NOWHERE}",
+        "quarantine",
+        "replay",
+        "--device",
+        fleet.device,
+        "--json",
+    )
+    assert (ended.code, ended.json["failed"], ended.json["untried"]) == (1, 0, 1)
+    assert "OpenBao" in ended.err
+    assert CANARY not in ended.err
+    assert len(await installation.kept_of(fleet)) == 1
+
+
+async def test_while_nothing_can_be_encrypted_a_replay_says_so_and_everything_stays(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.ingest(fleet, fleet.body(CANARY), fleet.body("two", MORNING + _HOUR))
+    await installation.register(fleet)
+    ended = await installation.command(
+        *("--set", f"reader.openbao.url={installation.ready.addresses.openbao_url}"),
+        *("--set", f"openbao.url={NOWHERE}", "--set", "worker.batch_messages=1"),
+        *("quarantine", "replay", "--device", fleet.device, "--json"),
+    )
+    assert (ended.code, ended.json["failed"], ended.json["untried"]) == (1, 1, 1)
+    assert "the replay ended early: the cipher does not do its work now" in ended.err
+    assert CANARY not in ended.err
+    assert len(await installation.kept_of(fleet)) == 2
+
+
+async def test_an_id_that_never_was_is_one_clear_line(installation: Installation) -> None:
+    for arguments in (["show"], ["show", "--reveal"], ["replay"], ["drop"]):
+        ended = await installation.quarantine(*arguments, 123_456)
+        assert (ended.code, ended.out) == (1, b"")
+        assert ended.err.startswith("snapshot-ingest: there is no message 123456")
+        assert ended.err.count("\n") == 1
+
+
+async def test_a_list_says_when_there_are_more(installation: Installation, fleet: Fleet) -> None:
+    await installation.ingest(fleet, fleet.body("one"), fleet.body("two", MORNING + _HOUR))
+    ended = await installation.quarantine("list", "--device", fleet.device, "--limit", 1)
+    assert len(ended.lines) == 2
+    assert "there are more than these 1" in ended.err
+    ended = await installation.quarantine("list", "--device", fleet.device, "--limit", 2)
+    assert (len(ended.lines), ended.err) == (3, "")
