@@ -21,8 +21,13 @@ async def run(settings: Settings) -> None:
         ):
             logger.info("ingesting; metrics, health and readiness are at %s", url)
             working = asyncio.create_task(ingestion.run())
-            await first_of(stopping, working)
-            logger.info("stopping: finishing what is in hand")
-            ingestion.stop()
-            await working
+            try:
+                await first_of(stopping, working)
+                logger.info("stopping: finishing what is in hand")
+                ingestion.stop()
+                await working
+            finally:
+                # Cancelled: the connections may close only when nothing uses them any more.
+                working.cancel()
+                await asyncio.wait([working])
     logger.info("stopped")

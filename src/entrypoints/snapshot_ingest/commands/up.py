@@ -15,6 +15,7 @@ from rich.console import Console
 
 from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
 from snapshot_ingest.embedded.files import write_stack_json
+from snapshot_ingest.embedded.own_servers import refuse_other_servers
 from snapshot_ingest.embedded.pacing import PacedPublisher
 from snapshot_ingest.embedded.progress import Progress
 from snapshot_ingest.embedded.registration import register
@@ -25,6 +26,7 @@ from snapshot_ingest.embedded.workload import Workload, workload_of
 from snapshot_ingest.http_app import http_app
 from snapshot_ingest.http_server import serving
 from snapshot_ingest.ingestion import Ingestion, open_ingestion
+from snapshot_ingest.logs import set_up_logging
 from snapshot_ingest.signals import first_of, stop_signals
 from snapshot_ingest.stack import EmbeddedStack, StackPorts
 from snapshot_ingest.tally import Tally
@@ -54,6 +56,7 @@ class UpOptions:
 
 async def up(options: UpOptions, log_level: str) -> None:
     """Runs until it is stopped, or until the backlog is empty; then sums up."""
+    refuse_other_servers(options.overrides)
     workload = workload_of(
         simulate=options.simulate,
         publish=options.publish,
@@ -189,9 +192,7 @@ def _directory(data_dir: Path | None) -> Iterator[Path]:
 
 def _log_to(path: Path, level: str) -> None:
     """The terminal is for progress; what the worker has to say goes into a file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    set_up_logging(level, logging.FileHandler(path, encoding="utf-8"))
 
 
 def _print(summary: Summary, *, as_json: bool) -> None:
