@@ -16,7 +16,7 @@ from snapshot_domain.ports import DecryptorItem, TenantKey
 from snapshot_domain.secret import Secret
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.commands.show import show
-from snapshot_ingest.settings_loading import load_settings
+from snapshot_ingest.settings.loading import load_settings
 from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitDecryptor
 from support.command import finished, running
 from support.corpus import as_sent, corpus_root, runs, timelines

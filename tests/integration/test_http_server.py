@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from snapshot_ingest.http_app import http_app
-from snapshot_ingest.http_server import HttpServerError, serving
+from snapshot_ingest.http.app import http_app
+from snapshot_ingest.http.server import HttpServerError, serving
 from snapshot_ingest.settings import HttpSettings
 
 

@@ -16,7 +16,7 @@ from snapshot_domain.outcome import Outcome
 from snapshot_domain.ports import MessageSource, QuarantinedMessage, TenantKey
 from snapshot_ingest.composition import compose, open_resources
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_loading import load_settings
+from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import EmbeddedStack
 from support.messages import MORNING, device, message, tenant
 from support.nats_server import Place, place_on

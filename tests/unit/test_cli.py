@@ -15,9 +15,9 @@ from snapshot_domain.errors import Dependency, Unavailable
 from snapshot_ingest.__main__ import main
 from snapshot_ingest.commands import config_show, show, status, up
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_checks import value_of
-from snapshot_ingest.settings_loading import ENV_PREFIX, option_paths
-from snapshot_ingest.settings_values import is_secret
+from snapshot_ingest.settings.checks import value_of
+from snapshot_ingest.settings.loading import ENV_PREFIX, option_paths
+from snapshot_ingest.settings.values import is_secret
 
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"

@@ -37,7 +37,7 @@ from snapshot_ingest.settings import (
     Settings,
     WorkerSettings,
 )
-from snapshot_ingest.settings_errors import SettingsError
+from snapshot_ingest.settings.errors import SettingsError
 from snapshot_json import JsonSnapshotDecoder
 from snapshot_memory import MemoryMetrics, MemorySnapshotListener
 from snapshot_nats import JetStreamSource

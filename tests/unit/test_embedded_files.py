@@ -13,7 +13,7 @@ from snapshot_ingest.embedded.files import (
     write_settings,
     write_stack_json,
 )
-from snapshot_ingest.settings_loading import load_settings
+from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import AppRole, StackAddresses
 from snapshot_ingest.stack.addresses import Pids
 

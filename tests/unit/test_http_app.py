@@ -6,7 +6,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from snapshot_ingest.http_app import http_app
+from snapshot_ingest.http.app import http_app
 
 
 class _Dependencies:

@@ -11,10 +11,10 @@ from typed_settings import Secret
 
 from snapshot_domain.policy import HashPolicy, OnRejected
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_checks import value_of
-from snapshot_ingest.settings_errors import SettingsError
-from snapshot_ingest.settings_loading import ENV_PREFIX, load_settings, option_paths
-from snapshot_ingest.settings_values import is_secret
+from snapshot_ingest.settings.checks import value_of
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.loading import ENV_PREFIX, load_settings, option_paths
+from snapshot_ingest.settings.values import is_secret
 
 CANARY = "canary-1c9e77f0"
 

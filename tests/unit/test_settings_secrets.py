@@ -12,14 +12,14 @@ from snapshot_ingest.connections import (
     openbao,
     postgres_pool,
 )
-from snapshot_ingest.secret_values import secret_value
 from snapshot_ingest.settings import (
     NatsSettings,
     OpenBaoSettings,
     PostgresSettings,
     Settings,
 )
-from snapshot_ingest.settings_errors import SettingsError
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.secret_values import secret_value
 
 CANARY = "canary-1c9e77f0"
 

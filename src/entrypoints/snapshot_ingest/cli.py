@@ -43,7 +43,7 @@ class _Global:
 
     def settings(self, default_level: str = "WARNING") -> "Settings":
         """The settings, checked; logging is set up on the way."""
-        from snapshot_ingest.settings_loading import load_settings
+        from snapshot_ingest.settings.loading import load_settings
 
         set_up_logging(self.log_level or default_level)
         return load_settings(self.config, self.overrides)

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from typed_settings import Secret
 
 from snapshot_domain.ports import Clock
-from snapshot_ingest.secret_values import secret_value
 from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings, Settings
-from snapshot_ingest.settings_errors import SettingsError
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.secret_values import secret_value
 from snapshot_nats import ConnectionSettings, ConsumerNeeds, JetStreamSource, SourceSettings
 from snapshot_openbao import (
     Address,

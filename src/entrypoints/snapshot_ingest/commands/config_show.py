@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_checks import value_of
-from snapshot_ingest.settings_loading import ENV_PREFIX, option_paths
-from snapshot_ingest.settings_values import is_secret
+from snapshot_ingest.settings.checks import value_of
+from snapshot_ingest.settings.loading import ENV_PREFIX, option_paths
+from snapshot_ingest.settings.values import is_secret
 
 
 def config_show(settings: Settings) -> None:

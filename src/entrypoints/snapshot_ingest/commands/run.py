@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
-from snapshot_ingest.http_app import http_app
-from snapshot_ingest.http_server import serving
+from snapshot_ingest.http.app import http_app
+from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.signals import first_of, stop_signals

@@ -23,8 +23,8 @@ from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_
 from snapshot_ingest.embedded.summary import Accounts, Summary
 from snapshot_ingest.embedded.summary_table import summary_table
 from snapshot_ingest.embedded.workload import Workload, workload_of
-from snapshot_ingest.http_app import http_app
-from snapshot_ingest.http_server import serving
+from snapshot_ingest.http.app import http_app
+from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import Ingestion, open_ingestion
 from snapshot_ingest.logs import set_up_logging
 from snapshot_ingest.signals import first_of, stop_signals

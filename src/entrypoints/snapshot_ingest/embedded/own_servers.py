@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_checks import value_of
-from snapshot_ingest.settings_errors import SettingsError
-from snapshot_ingest.settings_loading import CONFIG_VARIABLE, load_settings, option_paths
+from snapshot_ingest.settings.checks import value_of
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.loading import CONFIG_VARIABLE, load_settings, option_paths
 
 _SERVERS = ("nats", "postgres", "openbao", "reader", "admin")
 _HARMLESS = ("pool_size", "threads")

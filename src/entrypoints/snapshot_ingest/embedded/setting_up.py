@@ -9,7 +9,7 @@ from attrs import frozen
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.embedded.files import RoleAccess, write_private, write_settings
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_loading import load_settings
+from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import AppRole, StackAddresses
 from snapshot_nats import ConnectionSettings, StreamShape, connect, ensure_consumer, ensure_stream
 from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitKeys

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from snapshot_ingest.settings import CipherFormat, Dedup, DigestKind, Settings
-from snapshot_ingest.settings_errors import SettingsError
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.model import CipherFormat, Dedup, DigestKind, Settings
 
 _POSITIVE = (
     "postgres.pool_size",

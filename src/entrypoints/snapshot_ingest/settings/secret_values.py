@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typed_settings import Secret
 
-from snapshot_ingest.settings_errors import SettingsError
+from snapshot_ingest.settings.errors import SettingsError
 
 
 def secret_value(name: str, value: Secret[str] | None, file: Path | None) -> str | None:

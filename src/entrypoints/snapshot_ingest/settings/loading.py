@@ -10,11 +10,11 @@ import attrs
 import typed_settings as ts
 from typed_settings.types import LoadedSettings, LoaderMeta, OptionList, SettingsClass
 
-from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_checks import check
-from snapshot_ingest.settings_errors import SettingsError
-from snapshot_ingest.settings_file import values_of_file
-from snapshot_ingest.settings_values import StrictConverter, expected_of, is_secret
+from snapshot_ingest.settings.checks import check
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.file import values_of_file
+from snapshot_ingest.settings.model import Settings
+from snapshot_ingest.settings.values import StrictConverter, expected_of, is_secret
 
 ENV_PREFIX = "SNAPSHOT_INGEST_"
 CONFIG_VARIABLE = "SNAPSHOT_INGEST_CONFIG"
