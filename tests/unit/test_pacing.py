@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 
 from snapshot_domain.delivery import Ack, Delivery
-from snapshot_domain.errors import Dependency, Unavailable
+from snapshot_domain.errors import Dependency, Misconfigured, Refused, Unavailable
 from snapshot_domain.ports import Backlog
 from snapshot_domain.secret import RawMessage
 from snapshot_ingest.embedded.pacing import PacedPublisher
@@ -25,10 +25,12 @@ class _IngestedStream(MemoryMessageSource):
     in_hand: Sequence[Delivery] = ()
     looks = 0
     raises: Exception | None = None
+    raises_times = 1
 
     async def backlog(self) -> Backlog:
         self.looks += 1
-        if self.raises is not None:
+        if self.raises is not None and self.raises_times > 0:
+            self.raises_times -= 1
             raise self.raises
         await self.settle([(each, Ack()) for each in self.in_hand])
         self.in_hand = await self.fetch(self.taken_a_look, 1 << 30)
@@ -43,12 +45,14 @@ class _Publisher:
         self.subjects: list[str] = []
         self.most_unsettled_bytes = 0
         self.raises_after: int | None = None
+        self.raises: Exception = Unavailable(Dependency.SOURCE, "gone")
 
     async def publish_all(self, messages: Iterable[tuple[str, RawMessage]]) -> int:
         window = list(messages)
         for subject, body in window:
             if len(self.subjects) == self.raises_after:
-                raise Unavailable(Dependency.SOURCE, "gone")
+                self.raises_after = None
+                raise self.raises
             self._stream.publish(subject, body)
             self.subjects.append(subject)
         unsettled_bytes = len(self._stream.attempts) * BODY_BYTES
@@ -58,12 +62,16 @@ class _Publisher:
 
 class _World:
     def __init__(self) -> None:
-        self.stream = _IngestedStream(ManualClock())
+        self.clock = ManualClock()
+        self.stream = _IngestedStream(self.clock)
         self.publisher = _Publisher(self.stream)
 
     def paced(self, unsettled_bytes_at_most: int) -> PacedPublisher:
         return PacedPublisher(
-            self.publisher, self.stream, unsettled_bytes_at_most=unsettled_bytes_at_most
+            self.publisher,
+            self.stream,
+            self.clock,
+            unsettled_bytes_at_most=unsettled_bytes_at_most,
         )
 
 
@@ -95,18 +103,36 @@ async def test_with_room_for_all_it_does_not_look_at_the_backlog(world: _World) 
 
 
 async def test_messages_are_made_only_when_their_turn_comes(world: _World) -> None:
-    world.stream.raises = Unavailable(Dependency.SOURCE, "gone")
+    world.stream.raises = Misconfigured(Dependency.SOURCE, "denied")
     rest = messages(500)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Misconfigured):
         await world.paced(unsettled_bytes_at_most=WINDOW_BYTES).publish_all(rest)
     subject, _ = next(rest)
     assert subject == "subject.128"
 
 
-async def test_a_publisher_that_fails_ends_it(world: _World) -> None:
+async def test_while_the_stream_is_away_it_waits_and_leaves_no_message_out(
+    world: _World,
+) -> None:
     world.publisher.raises_after = 100
+    await world.paced(unsettled_bytes_at_most=WINDOW_BYTES).publish_all(messages(500))
+    assert list(dict.fromkeys(world.publisher.subjects)) == [f"subject.{n}" for n in range(500)]
+    assert world.clock.monotonic() > 0
+
+
+async def test_while_the_backlog_is_not_known_nothing_more_is_published(world: _World) -> None:
+    world.stream.raises = Unavailable(Dependency.SOURCE, "gone")
+    world.stream.raises_times = 5
+    await world.paced(unsettled_bytes_at_most=WINDOW_BYTES).publish_all(messages(500))
+    assert len(world.publisher.subjects) == 500
+    assert world.clock.monotonic() >= 5 * 0.5
+
+
+async def test_a_message_that_the_stream_can_never_take_ends_it(world: _World) -> None:
+    world.publisher.raises_after = 100
+    world.publisher.raises = Refused(Dependency.SOURCE, "too large")
     paced = world.paced(unsettled_bytes_at_most=WINDOW_BYTES)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused):
         await paced.publish_all(messages(500))
     assert paced.published == 64
 

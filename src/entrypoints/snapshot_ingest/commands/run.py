@@ -1,6 +1,5 @@
 """`snapshot-ingest run`: the standalone worker against configured servers."""
 
-import asyncio
 import logging
 
 from snapshot_ingest.http.app import http_app
@@ -20,14 +19,7 @@ async def run(settings: Settings) -> None:
             serving(http_app(ingestion.registry, ingestion.faults), settings.http) as url,
         ):
             logger.info("ingesting; metrics, health and readiness are at %s", url)
-            working = asyncio.create_task(ingestion.run())
-            try:
+            async with ingestion.running() as working:
                 await first_of(stopping, working)
                 logger.info("stopping: finishing what is in hand")
-                ingestion.stop()
-                await working
-            finally:
-                # Cancelled: the connections may close only when nothing uses them any more.
-                working.cancel()
-                await asyncio.wait([working])
     logger.info("stopped")

@@ -13,6 +13,9 @@ from pathlib import Path
 from attrs import frozen
 from rich.console import Console
 
+from snapshot_domain.errors import Unavailable
+from snapshot_domain.tasks import cancel
+from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
 from snapshot_ingest.embedded.files import write_stack_json
 from snapshot_ingest.embedded.own_servers import refuse_other_servers
@@ -108,8 +111,7 @@ class _Run:
             try:
                 await self._ingest(ingestion, client, looking, accounts, until_idle=until_idle)
             finally:
-                progress.cancel()
-                await asyncio.wait([progress])
+                await cancel(progress)
             return await accounts.close()
 
     async def _register(self) -> None:
@@ -130,17 +132,14 @@ class _Run:
         until_idle: bool,
     ) -> None:
         """Publishes while the worker ingests, until it is idle or told to stop."""
-        publisher = PacedPublisher(SnapshotPublisher(client), looking)
-        working = asyncio.create_task(ingestion.run())
+        publisher = PacedPublisher(SnapshotPublisher(client), looking, SystemClock())
         publishing = asyncio.create_task(self._publish(publisher, looking, until_idle=until_idle))
-        try:
-            await first_of(self.stopping, working, publishing)
-        finally:
-            accounts.stop_clock()
-            publishing.cancel()
-            ingestion.stop()
-            await asyncio.wait([working, publishing])
-        working.result()
+        async with ingestion.running() as working:
+            try:
+                await first_of(self.stopping, working, publishing)
+            finally:
+                accounts.stop_clock()
+                await cancel(publishing)
 
     async def _publish(
         self, publisher: PacedPublisher, looking: JetStreamSource, *, until_idle: bool
@@ -164,8 +163,15 @@ async def _idle(source: JetStreamSource) -> None:
     """Returns when the backlog has been empty at two looks in a row."""
     looks = 0
     while looks < _IDLE_LOOKS:
-        looks = looks + 1 if (await source.backlog()).is_empty else 0
+        looks = looks + 1 if await _is_empty(source) else 0
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _is_empty(source: JetStreamSource) -> bool:
+    try:
+        return (await source.backlog()).is_empty
+    except Unavailable:
+        return False  # it comes back, and the worker waits for it too
 
 
 @asynccontextmanager
