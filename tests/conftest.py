@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+# Contracts are no test modules: without this their failed assertions would show no values.
+pytest.register_assert_rewrite("snapshot_conformance")
 
 pytest_plugins = ["pytester"]
 

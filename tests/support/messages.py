@@ -30,6 +30,7 @@ def message(
     device_id: UUID,
     tenant_id: UUID,
     text: str,
+    /,
     at: datetime | None = MORNING,
     **overrides: object,
 ) -> RawMessage:

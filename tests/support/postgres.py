@@ -49,15 +49,20 @@ class Database:
 async def fresh_database(cluster_dsn: str) -> AsyncIterator[Database]:
     """A new database on the cluster, gone afterwards."""
     name = f"test_{uuid4().hex[:12]}"
-    cluster = await asyncpg.connect(cluster_dsn, timeout=10)
+    await _execute(cluster_dsn, f"CREATE DATABASE {name}")
+    dsn = urlunsplit(urlsplit(cluster_dsn)._replace(path=f"/{name}"))
+    async with await open_pool(dsn, max_size=4) as admin:
+        yield Database(name, dsn, admin)
+    await _execute(cluster_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    """On a connection of its own: a test may have killed the server that an older one was to."""
+    connection = await asyncpg.connect(dsn, timeout=10)
     try:
-        await cluster.execute(f"CREATE DATABASE {name}")
-        dsn = urlunsplit(urlsplit(cluster_dsn)._replace(path=f"/{name}"))
-        async with await open_pool(dsn, max_size=4) as admin:
-            yield Database(name, dsn, admin)
-        await cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.execute(statement)
     finally:
-        await cluster.close(timeout=10)
+        await connection.close(timeout=10)
 
 
 @asynccontextmanager

@@ -71,3 +71,25 @@ async def test_a_cancellation_is_passed_on_and_no_task_is_left(
 
 async def test_it_tells_what_keeps_it_from_working(ingestion: Ingestion) -> None:
     assert dict(await ingestion.faults()) == {}
+
+
+async def test_while_a_block_runs_it_ingests_and_at_its_end_all_is_settled(
+    world: MemoryWorld, ingestion: Ingestion
+) -> None:
+    before = asyncio.all_tasks()
+    async with ingestion.running():
+        world.publish("A")
+        await until(lambda: len(world.source.settled) == 1)
+    assert world.settlements() == [Ack()]
+    assert asyncio.all_tasks() <= before
+
+
+async def test_a_block_that_fails_or_is_cancelled_leaves_nothing_running(
+    world: MemoryWorld, ingestion: Ingestion
+) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(ZeroDivisionError):
+        async with ingestion.running():
+            raise ZeroDivisionError
+    assert asyncio.all_tasks() <= before
+    assert world.settlements() == []

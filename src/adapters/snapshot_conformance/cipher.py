@@ -6,96 +6,46 @@ is never checked against itself alone. An adapter for a service that can fail al
 `snapshot_conformance.cipher_service`.
 """
 
-from abc import ABC, abstractmethod
-from uuid import uuid4
-
 import pytest
 
-from snapshot_domain.errors import DependencyError, KeyMissing, Refused
-from snapshot_domain.model import Ciphertext, TenantId
+from snapshot_conformance.cipher_harness import (
+    AAD,
+    MARKER,
+    OTHER_AAD,
+    CipherHarness,
+    DecryptorHarness,
+    QuarantineCipherHarness,
+    assert_tells_nothing,
+    text_number,
+    the_ciphertext,
+    the_plaintext,
+)
+from snapshot_domain.errors import KeyMissing, Refused
+from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports.cipher import (
-    Cipher,
-    CipherAnswer,
     CipherItem,
     KeyReference,
     OwnKey,
-    QuarantineCipher,
     TenantKey,
 )
-from snapshot_domain.ports.decryptor import Decryptor, DecryptorAnswer, DecryptorItem
-from snapshot_domain.secret import Configuration, RawMessage, Secret
+from snapshot_domain.ports.decryptor import DecryptorItem
+from snapshot_domain.secret import Configuration, RawMessage
 
-MARKER = "wpa2-pre-shared-key-9f31c7e2"
-"""Stands in every plaintext here, so that one look tells whether something leaks."""
-
-AAD = "si1q|DEVICE_EVENTS|1775110509000000000|42"
-OTHER_AAD = "si1q|DEVICE_EVENTS|1775110509000000000|43"
-
-
-def text_number(number: int) -> bytes:
-    """A small configuration that differs from all others by its number."""
-    return f"/interface wifi set 0 passphrase={MARKER} comment={number}\n".encode()
-
-
-class _TenantKeys(ABC):
-    """The tenants' keys around an adapter under test."""
-
-    @abstractmethod
-    async def tenant_with_key(self) -> TenantId:
-        """A tenant, another one on each call, whose key is there."""
-
-    async def tenant_without_key(self) -> TenantId:
-        """A tenant whose key was never made."""
-        return TenantId(uuid4())
-
-
-class CipherHarness(_TenantKeys):
-    """A Cipher under test and what is around it."""
-
-    cipher: Cipher
-
-    @abstractmethod
-    async def open_raw(self, key: KeyReference, ciphertext: Ciphertext, aad: str) -> bytes:
-        """The plaintext, opened without the adapter under test; raises if it cannot be opened."""
-
-
-class QuarantineCipherHarness(ABC):
-    """A QuarantineCipher under test and what is around it."""
-
-    cipher: QuarantineCipher
-
-    @abstractmethod
-    async def open_raw(self, key: KeyReference, ciphertext: Ciphertext, aad: str) -> bytes:
-        """The plaintext, opened without the adapter under test; raises if it cannot be opened."""
-
-
-class DecryptorHarness(_TenantKeys):
-    """A Decryptor under test and what is around it."""
-
-    decryptor: Decryptor
-
-    @abstractmethod
-    async def seal_raw(self, key: KeyReference, plaintext: Secret, aad: str) -> Ciphertext:
-        """What the Cipher (a Configuration) or the QuarantineCipher (a RawMessage) would make."""
-
-
-def the_ciphertext(answer: CipherAnswer) -> Ciphertext:
-    """The answer, which must be a ciphertext."""
-    assert isinstance(answer, Ciphertext), answer
-    return answer
-
-
-def the_plaintext(answer: DecryptorAnswer) -> Secret:
-    """The answer, which must be a plaintext."""
-    assert isinstance(answer, Secret), answer
-    return answer
-
-
-def assert_tells_nothing(fault: DependencyError) -> None:
-    """Nothing that Python prints of a fault holds content, and nothing travels along."""
-    assert MARKER not in f"{fault} {fault!r} {fault.args} {vars(fault)}"
-    assert fault.__cause__ is None
-    assert fault.__context__ is None
+__all__ = [
+    "AAD",
+    "MARKER",
+    "OTHER_AAD",
+    "CipherContract",
+    "CipherHarness",
+    "DecryptorContract",
+    "DecryptorHarness",
+    "QuarantineCipherContract",
+    "QuarantineCipherHarness",
+    "assert_tells_nothing",
+    "text_number",
+    "the_ciphertext",
+    "the_plaintext",
+]
 
 
 class CipherContract:

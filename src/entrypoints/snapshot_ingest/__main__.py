@@ -1,41 +1,62 @@
 """`snapshot-ingest`, and `python -m snapshot_ingest`."""
 
+import asyncio
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from snapshot_domain.errors import SnapshotIngestError
 
 _FAILED = 1
+_MISUSED = 2
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs the command line; a fault of ours is one line and exit 1, never a traceback.
+    """Runs the command line; what goes wrong is one line, never a traceback.
+
+    A command line that cannot be parsed ends with exit 2, a fault of ours with exit 1.
 
     An error that nobody foresaw may be a driver's and hold content: only its class and the
     places that it came through are printed.
     """
     try:
-        from snapshot_ingest.cli import app
+        from snapshot_ingest.cli import ParserError, app
     except ModuleNotFoundError as error:
-        _fail(f"{error.name} is not installed; install snapshot-ingest[cli]")
+        _fail_for_want_of(error)
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except ParserError as error:
+        _fail(_described(error), _MISUSED)
     except SnapshotIngestError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
+    except ModuleNotFoundError as error:
+        _fail_for_want_of(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - see the docstring
         places = traceback.extract_tb(error.__traceback__)
         for place in places:
             print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)  # noqa: T201
         _fail(f"unforeseen {type(error).__name__}; please report it with the lines above")
+    sys.exit(code)
 
 
-def _fail(line: str) -> NoReturn:
+def _described(error: Any) -> str:
+    """What the parser has to say, and where there is help, in one line."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "snapshot-ingest"
+    problem = " ".join(error.format_message().split()).rstrip(".")
+    return f"{problem}; see `{command} --help`"
+
+
+def _fail_for_want_of(error: ModuleNotFoundError) -> NoReturn:
+    _fail(f"{error.name} is not installed; install snapshot-ingest[cli]")
+
+
+def _fail(line: str, code: int = _FAILED) -> NoReturn:
     print(f"snapshot-ingest: {line}", file=sys.stderr)  # noqa: T201 - the command line's own output
-    sys.exit(_FAILED)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Each command's module is imported when the command is run, so that --help stays 
 """
 
 import asyncio
-import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 from attrs import frozen
 
 from snapshot_ingest.command_errors import UsageError
+from snapshot_ingest.logs import LEVELS, set_up_logging
 
 if TYPE_CHECKING:
     from snapshot_ingest.settings import Settings
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="snapshot-ingest",
     help="Takes router configuration snapshots off NATS JetStream and stores them encrypted.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+config_app = typer.Typer(help="Look at the settings.")
 app.add_typer(config_app, name="config")
 quarantine_app = typer.Typer(
     help="Look at what could not be ingested, replay it, or drop it.", no_args_is_help=True
@@ -40,7 +40,11 @@ _Waiting = Annotated[
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+# Some versions of typer use click, others carry a copy of it: this finds the right one's.
+ParserError: type[Exception] = next(
+    each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
+)
+"""The root of what the command line's parser raises."""
 
 
 @frozen
@@ -53,12 +57,9 @@ class _Global:
 
     def settings(self, default_level: str = "WARNING") -> "Settings":
         """The settings, checked; logging is set up on the way."""
-        from snapshot_ingest.settings_loading import load_settings
+        from snapshot_ingest.settings.loading import load_settings
 
-        logging.basicConfig(
-            level=self.log_level or default_level,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        set_up_logging(self.log_level or default_level)
         return load_settings(self.config, self.overrides)
 
 
@@ -76,8 +77,8 @@ def options(
         str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.", case_sensitive=False)
     ] = None,
 ) -> None:
-    if log_level is not None and log_level.upper() not in _LEVELS:
-        raise UsageError("--log-level is not known", expected=", ".join(_LEVELS))
+    if log_level is not None and log_level.upper() not in LEVELS:
+        raise UsageError("--log-level is not known", expected=", ".join(LEVELS))
     level = log_level.upper() if log_level else None
     context.obj = _Global(config, overrides or [], level)
 
@@ -134,7 +135,9 @@ def up(
         as_json=json,
         overrides=given.overrides,
     )
-    asyncio.run(command(asked, given.log_level or "WARNING"))
+    level = given.log_level or "WARNING"
+    set_up_logging(level)
+    asyncio.run(command(asked, level))
 
 
 @app.command()
@@ -157,7 +160,7 @@ def publish(
     from snapshot_ingest.publish_paths import parse_start, parse_tenant
     from snapshot_ingest.tenants import DEMO_TENANT
 
-    if rate is not None and rate <= 0:
+    if rate is not None and not 0 < rate < math.inf:
         raise UsageError("--rate is not positive", expected="messages a second, such as 100")
     asked = PublishOptions(
         paths=paths,

@@ -66,13 +66,21 @@ class Container:
 
     def __init__(self) -> None:
         self._container = punq.Container()
+        self._services: list[type] = []
+
+    @property
+    def services(self) -> Sequence[type]:
+        """Everything that can be resolved, in the order of registration."""
+        return tuple(self._services)
 
     def register(self, service: type[T], instance: T) -> None:
         """Answers `service` with the instance."""
+        self._services.append(service)
         self._container.register(service, instance=instance)
 
     def build(self, service: type[T]) -> None:
         """Answers `service` with one object of that class, its arguments resolved by type."""
+        self._services.append(service)
         self._container.register(service, scope=punq.Scope.singleton)
 
     def resolve(self, service: type[T]) -> T:
@@ -128,6 +136,7 @@ def compose(
     metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
+    container.register(Extension, Extension(resources.source, clock))
     container.register(IngestPolicy, settings.policy)
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)

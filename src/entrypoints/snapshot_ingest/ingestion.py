@@ -35,6 +35,24 @@ class Ingestion:
         finally:
             await cancel(*watching)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
+        """Ingests while the block runs, in the task that it gives.
+
+        At the block's end everything in hand is settled. A cancellation of that end hurries it;
+        also then nothing of it is left running afterwards.
+        """
+        working = asyncio.create_task(self.run())
+        try:
+            yield working
+        finally:
+            self.stop()
+            try:
+                await asyncio.wait([working])
+            finally:
+                await cancel(working)
+        working.result()
+
     def stop(self) -> None:
         """Asks for an orderly stop; may be called from a signal handler of the loop."""
         self._worker.stop()

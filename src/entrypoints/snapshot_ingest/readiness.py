@@ -7,14 +7,19 @@ from snapshot_domain.errors import DependencyError
 from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
 
 _KEPT_SECONDS = 2.0
-_TIMEOUT_SECONDS = 5.0
 
 
 class Readiness:
     """Asks each dependency, and keeps the answer for two seconds, however often it is asked."""
 
     def __init__(
-        self, source: MessageSource, repository: HashRepository, cipher: Cipher, clock: Clock
+        self,
+        source: MessageSource,
+        repository: HashRepository,
+        cipher: Cipher,
+        clock: Clock,
+        *,
+        timeout_seconds: float = 5.0,
     ) -> None:
         self._checks = {
             "source": source.check,
@@ -22,6 +27,7 @@ class Readiness:
             "cipher": cipher.check,
         }
         self._clock = clock
+        self._timeout_seconds = timeout_seconds
         self._asking = asyncio.Lock()
         self._answered_at = float("-inf")
         self._faults: Mapping[str, str] = {}
@@ -35,18 +41,19 @@ class Readiness:
             return self._faults
 
     async def _ask(self) -> Mapping[str, str]:
-        answers = await asyncio.gather(*(_fault_of(check()) for check in self._checks.values()))
+        answers = await asyncio.gather(
+            *(self._fault_of(check()) for check in self._checks.values())
+        )
         return {name: fault for name, fault in zip(self._checks, answers, strict=True) if fault}
 
-
-async def _fault_of(check: Awaitable[None]) -> str:
-    """What is wrong, in our own words; empty if nothing is."""
-    try:
-        await asyncio.wait_for(check, _TIMEOUT_SECONDS)
-    except DependencyError as fault:
-        return str(fault)
-    except TimeoutError:
-        return f"no answer within {_TIMEOUT_SECONDS:g} s"
-    except Exception as fault:  # noqa: BLE001 - whatever it is, it is not ready
-        return f"unforeseen {type(fault).__name__}"
-    return ""
+    async def _fault_of(self, check: Awaitable[None]) -> str:
+        """What is wrong, in our own words; empty if nothing is."""
+        try:
+            await asyncio.wait_for(check, self._timeout_seconds)
+        except DependencyError as fault:
+            return str(fault)
+        except TimeoutError:
+            return f"no answer within {self._timeout_seconds:g} s"
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is not ready
+            return f"unforeseen {type(fault).__name__}"
+        return ""

@@ -1,10 +1,9 @@
 """`snapshot-ingest run`: the standalone worker against configured servers."""
 
-import asyncio
 import logging
 
-from snapshot_ingest.http_app import http_app
-from snapshot_ingest.http_server import serving
+from snapshot_ingest.http.app import http_app
+from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.signals import first_of, stop_signals
@@ -20,9 +19,7 @@ async def run(settings: Settings) -> None:
             serving(http_app(ingestion.registry, ingestion.faults), settings.http) as url,
         ):
             logger.info("ingesting; metrics, health and readiness are at %s", url)
-            working = asyncio.create_task(ingestion.run())
-            await first_of(stopping, working)
-            logger.info("stopping: finishing what is in hand")
-            ingestion.stop()
-            await working
+            async with ingestion.running() as working:
+                await first_of(stopping, working)
+                logger.info("stopping: finishing what is in hand")
     logger.info("stopped")

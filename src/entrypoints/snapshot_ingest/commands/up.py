@@ -13,8 +13,12 @@ from pathlib import Path
 from attrs import frozen
 from rich.console import Console
 
+from snapshot_domain.errors import Unavailable
+from snapshot_domain.tasks import cancel
+from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
 from snapshot_ingest.embedded.files import write_stack_json
+from snapshot_ingest.embedded.own_servers import refuse_other_servers
 from snapshot_ingest.embedded.pacing import PacedPublisher
 from snapshot_ingest.embedded.progress import Progress
 from snapshot_ingest.embedded.registration import register
@@ -22,9 +26,10 @@ from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_
 from snapshot_ingest.embedded.summary import Accounts, Summary
 from snapshot_ingest.embedded.summary_table import summary_table
 from snapshot_ingest.embedded.workload import Workload, workload_of
-from snapshot_ingest.http_app import http_app
-from snapshot_ingest.http_server import serving
+from snapshot_ingest.http.app import http_app
+from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import Ingestion, open_ingestion
+from snapshot_ingest.logs import set_up_logging
 from snapshot_ingest.signals import first_of, stop_signals
 from snapshot_ingest.stack import EmbeddedStack, StackPorts
 from snapshot_ingest.tally import Tally
@@ -54,6 +59,7 @@ class UpOptions:
 
 async def up(options: UpOptions, log_level: str) -> None:
     """Runs until it is stopped, or until the backlog is empty; then sums up."""
+    refuse_other_servers(options.overrides)
     workload = workload_of(
         simulate=options.simulate,
         publish=options.publish,
@@ -105,8 +111,7 @@ class _Run:
             try:
                 await self._ingest(ingestion, client, looking, accounts, until_idle=until_idle)
             finally:
-                progress.cancel()
-                await asyncio.wait([progress])
+                await cancel(progress)
             return await accounts.close()
 
     async def _register(self) -> None:
@@ -127,17 +132,14 @@ class _Run:
         until_idle: bool,
     ) -> None:
         """Publishes while the worker ingests, until it is idle or told to stop."""
-        publisher = PacedPublisher(SnapshotPublisher(client), looking)
-        working = asyncio.create_task(ingestion.run())
+        publisher = PacedPublisher(SnapshotPublisher(client), looking, SystemClock())
         publishing = asyncio.create_task(self._publish(publisher, looking, until_idle=until_idle))
-        try:
-            await first_of(self.stopping, working, publishing)
-        finally:
-            accounts.stop_clock()
-            publishing.cancel()
-            ingestion.stop()
-            await asyncio.wait([working, publishing])
-        working.result()
+        async with ingestion.running() as working:
+            try:
+                await first_of(self.stopping, working, publishing)
+            finally:
+                accounts.stop_clock()
+                await cancel(publishing)
 
     async def _publish(
         self, publisher: PacedPublisher, looking: JetStreamSource, *, until_idle: bool
@@ -161,8 +163,15 @@ async def _idle(source: JetStreamSource) -> None:
     """Returns when the backlog has been empty at two looks in a row."""
     looks = 0
     while looks < _IDLE_LOOKS:
-        looks = looks + 1 if (await source.backlog()).is_empty else 0
+        looks = looks + 1 if await _is_empty(source) else 0
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _is_empty(source: JetStreamSource) -> bool:
+    try:
+        return (await source.backlog()).is_empty
+    except Unavailable:
+        return False  # it comes back, and the worker waits for it too
 
 
 @asynccontextmanager
@@ -189,9 +198,7 @@ def _directory(data_dir: Path | None) -> Iterator[Path]:
 
 def _log_to(path: Path, level: str) -> None:
     """The terminal is for progress; what the worker has to say goes into a file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    set_up_logging(level, logging.FileHandler(path, encoding="utf-8"))
 
 
 def _print(summary: Summary, *, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def write_stack_json(
             "openbao": addresses.pids.openbao,
         },
     }
-    _write(path, json.dumps(content, indent=2) + "\n")
+    write_private(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_settings(
@@ -61,7 +61,7 @@ def write_settings(
     """Settings for a second worker beside the first, and for `show`, `migrate` and `provision`."""
     admin_dsn = addresses.postgres_admin_dsn
     admin = RoleAccess("postgres", admin_password_file)
-    _write(
+    write_private(
         path,
         "\n".join(
             [
@@ -101,8 +101,8 @@ def _section(name: str, **values: str | Path) -> list[str]:
     return [f"\n[{name}]", *(f"{key} = {json.dumps(str(each))}" for key, each in values.items())]
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: others may be reading it."""
+def write_private(path: Path, text: str) -> None:
+    """For its owner alone, and whole or not at all: others may be reading it."""
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)

@@ -7,9 +7,9 @@ from pathlib import Path
 from attrs import frozen
 
 from snapshot_ingest.clock import SystemClock
-from snapshot_ingest.embedded.files import RoleAccess, write_settings
+from snapshot_ingest.embedded.files import RoleAccess, write_private, write_settings
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings_loading import load_settings
+from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import AppRole, StackAddresses
 from snapshot_nats import ConnectionSettings, StreamShape, connect, ensure_consumer, ensure_stream
 from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitKeys
@@ -44,7 +44,7 @@ async def set_up(
     await _set_up_nats(addresses)
     await _set_up_openbao(addresses)
     admin_password_file = directory / "secrets" / "postgres_admin.password"
-    _write_secret(admin_password_file, _password_of(addresses.postgres_admin_dsn))
+    write_private(admin_password_file, _password_of(addresses.postgres_admin_dsn))
     settings_file = directory / "snapshot-ingest.toml"
     write_settings(settings_file, addresses, ingest, reader, admin_password_file)
     settings = load_settings(settings_file, overrides)
@@ -85,14 +85,8 @@ def _role(directory: Path, name: str) -> RoleAccess:
     """The role with its password, which is made at the first start."""
     password_file = directory / "secrets" / f"{name}.password"
     if not password_file.exists():
-        _write_secret(password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
+        write_private(password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
     return RoleAccess(name, password_file)
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, "utf-8")
 
 
 def _password_of(dsn: str) -> str:

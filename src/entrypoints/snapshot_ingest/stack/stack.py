@@ -45,6 +45,7 @@ class EmbeddedStack:
         self._undo = AsyncExitStack()
         self._servers: _Servers | None = None
         self._processes: dict[ServerName, ServerProcess] = {}
+        self._hurried = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -127,7 +128,7 @@ class EmbeddedStack:
         # Last in, first out: the servers are stopped before what they made is dropped.
         undo.callback(directory.drop_if_half_made)
         for name in reversed(_STOP_ORDER):
-            undo.push_async_callback(self.stop, name)
+            undo.push_async_callback(self._stop_for_good, name)
         if directory.is_new:
             directory.begin_making()
             await _together(self._make_and_start(name) for name in _STOP_ORDER)
@@ -135,6 +136,17 @@ class EmbeddedStack:
         else:
             directory.require(*servers.needed())
             await _together(self.start(name) for name in _STOP_ORDER)
+
+    async def _stop_for_good(self, name: ServerName) -> None:
+        """Stops one of all the servers; whoever cancels that wants the others gone at once too."""
+        if self._hurried and name in self._processes:
+            await self.kill(name)
+            return
+        try:
+            await self.stop(name)
+        except asyncio.CancelledError:
+            self._hurried = True
+            raise
 
     async def _make_and_start(self, name: ServerName) -> None:
         await self._opened().named(name).make()

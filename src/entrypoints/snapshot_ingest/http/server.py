@@ -42,17 +42,21 @@ async def serving(app: Starlette, settings: HttpSettings) -> AsyncIterator[str]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        yield f"http://{settings.host}:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        await asyncio.wait([task])
-        listener.close()
+        try:
+            await asyncio.wait([task])
+        finally:
+            listener.close()
 
 
 def _listen(settings: HttpSettings) -> socket.socket:
     try:
-        return socket.create_server((settings.host, settings.port))
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise HttpServerError(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typed_settings import Secret
 
-from snapshot_ingest.settings_errors import SettingsError
+from snapshot_ingest.settings.errors import SettingsError
 
 
 def secret_value(name: str, value: Secret[str] | None, file: Path | None) -> str | None:
@@ -13,7 +13,12 @@ def secret_value(name: str, value: Secret[str] | None, file: Path | None) -> str
         raise SettingsError(f"{name} and {name}_file are both set", expected="one of them")
     if file is not None:
         return _read(name, file)
-    return value.get_secret_value() if value is not None else None
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    if not text:
+        raise SettingsError(f"{name} is empty", expected="the secret, or the setting left out")
+    return text
 
 
 def _read(name: str, file: Path) -> str:

@@ -1,0 +1,72 @@
+"""What typed values cannot say: refusing settings that cannot be meant or are not built yet."""
+
+from datetime import timedelta
+from typing import Any
+
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_ingest.settings.model import CipherFormat, Dedup, DigestKind, Settings
+
+_POSITIVE = (
+    "postgres.pool_size",
+    "reader.postgres.pool_size",
+    "admin.postgres.pool_size",
+    "openbao.threads",
+    "reader.openbao.threads",
+    "admin.openbao.threads",
+    "worker.batch_messages",
+    "worker.batch_bytes",
+    "worker.batches_in_flight",
+    "worker.max_in_flight_bytes",
+)
+_ADDRESSES = ("nats.url", "openbao.url", "reader.openbao.url", "admin.openbao.url")
+_DURATIONS = ("orphan_grace", "max_clock_ahead", "worker.grace")
+_PORTS = range(65536)
+
+
+def check(settings: Settings) -> None:
+    """Raises `SettingsError` for a value that cannot be meant or is not built yet.
+
+    It names the setting and never shows its value.
+    """
+    for path in _POSITIVE:
+        if value_of(settings, path) < 1:
+            raise SettingsError(f"{path} is not positive", expected="a whole number from 1 on")
+    for path in _DURATIONS:
+        if value_of(settings, path) < timedelta(0):
+            raise SettingsError(f"{path} is negative", expected="a duration such as 10m")
+    for path in _ADDRESSES:
+        if "@" in (value_of(settings, path) or ""):
+            raise SettingsError(
+                f"{path} holds credentials, and an address is for all to see",
+                next_step="set them by their own names, best in a file",
+            )
+    if settings.http.port not in _PORTS:
+        raise SettingsError("http.port is no port", expected="0 (a free one) to 65535")
+    _refuse_what_is_not_built(settings)
+
+
+def value_of(settings: Settings, path: str) -> Any:
+    """The value of the setting with this dotted name."""
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _refuse_what_is_not_built(settings: Settings) -> None:
+    not_built = {
+        "cipher.format": settings.cipher.format is not CipherFormat.TRANSIT,
+        "dedup": settings.dedup is not Dedup.POLLER,
+        "digest": settings.digest is not DigestKind.PLAIN,
+        "orphan_grace": settings.orphan_grace != timedelta(0),
+    }
+    for path, is_meant in not_built.items():
+        if is_meant:
+            raise SettingsError(
+                f"this value of {path} is not built yet",
+                expected=f"{path} = {_shown(value_of(Settings(), path))}",
+            )
+
+
+def _shown(value: object) -> str:
+    return '"0s"' if isinstance(value, timedelta) else f'"{value}"'

@@ -1,0 +1,170 @@
+"""The composition root: every registration resolves, to the adapter that is meant."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from typed_settings import Secret
+
+from snapshot_domain.backoff import Backoff
+from snapshot_domain.events import SettlementFailed
+from snapshot_domain.extension import Extension
+from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.policy import HashPolicy, IngestPolicy
+from snapshot_domain.ports import (
+    Cipher,
+    Clock,
+    DeviceDirectory,
+    HashRepository,
+    MessageSource,
+    Metrics,
+    Quarantine,
+    QuarantineCipher,
+    SnapshotDecoder,
+    SnapshotListener,
+)
+from snapshot_domain.rejection import Rejection
+from snapshot_domain.worker import Worker, WorkerLimits
+from snapshot_ingest.backlog_watch import BacklogWatch
+from snapshot_ingest.clock import SystemClock
+from snapshot_ingest.composition import Container, Resources, compose, open_resources
+from snapshot_ingest.ingestion import open_ingestion
+from snapshot_ingest.metrics_fan_out import MetricsFanOut
+from snapshot_ingest.readiness import Readiness
+from snapshot_ingest.settings import (
+    OpenBaoSettings,
+    PostgresSettings,
+    Settings,
+    WorkerSettings,
+)
+from snapshot_ingest.settings.errors import SettingsError
+from snapshot_json import JsonSnapshotDecoder
+from snapshot_memory import MemoryMetrics, MemorySnapshotListener
+from snapshot_nats import JetStreamSource
+from snapshot_openbao import SealedBodyCipher, TransitCipher
+from snapshot_postgres import (
+    PostgresDeviceDirectory,
+    PostgresHashRepository,
+    PostgresQuarantine,
+)
+from snapshot_prometheus import MetricNameTaken
+
+EXPECTED: dict[object, type] = {
+    Backoff: Backoff,
+    BacklogWatch: BacklogWatch,
+    Cipher: TransitCipher,
+    Clock: SystemClock,
+    DeviceDirectory: PostgresDeviceDirectory,
+    Extension: Extension,
+    HashRepository: PostgresHashRepository,
+    IngestPolicy: IngestPolicy,
+    IngestSnapshot: IngestSnapshot,
+    MessageSource: JetStreamSource,
+    Metrics: MetricsFanOut,
+    Quarantine: PostgresQuarantine,
+    QuarantineCipher: SealedBodyCipher,
+    Readiness: Readiness,
+    Rejection: Rejection,
+    Sequence[SnapshotListener]: tuple,
+    SnapshotDecoder: JsonSnapshotDecoder,
+    Worker: Worker,
+    WorkerLimits: WorkerLimits,
+}
+
+SETTINGS = Settings(
+    hash_policy=HashPolicy.ENFORCE,
+    postgres=PostgresSettings(dsn=Secret("postgresql://role@127.0.0.1:1/db")),
+    openbao=OpenBaoSettings(url="http://127.0.0.1:1", token=Secret("token")),
+    worker=WorkerSettings(batch_messages=7),
+)
+"""Enough to begin with. Nothing listens there, and nothing here connects."""
+
+
+@pytest.fixture
+async def resources() -> AsyncIterator[Resources]:
+    async with open_resources(SETTINGS, CollectorRegistry()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def container(resources: Resources) -> Container:
+    return compose(SETTINGS, resources)
+
+
+def test_every_registration_is_the_adapter_that_is_meant(container: Container) -> None:
+    resolved: dict[object, type] = {
+        service: type(container.resolve(service)) for service in container.services
+    }
+    assert resolved == EXPECTED
+
+
+def test_whatever_is_resolved_twice_is_one_object(container: Container) -> None:
+    for service in container.services:
+        assert container.resolve(service) is container.resolve(service)
+
+
+def test_what_shares_a_port_shares_the_object_behind_it(container: Container) -> None:
+    use_case = container.resolve(IngestSnapshot)
+    for port, used in {
+        MessageSource: use_case.source,
+        SnapshotDecoder: use_case.decoder,
+        DeviceDirectory: use_case.directory,
+        HashRepository: use_case.repository,
+        Cipher: use_case.cipher,
+        Rejection: use_case.rejection,
+        Metrics: use_case.metrics,
+        Clock: use_case.clock,
+        Backoff: use_case.backoff,
+    }.items():
+        assert used is container.resolve(port)
+    rejection = container.resolve(Rejection)
+    assert rejection.quarantine is container.resolve(Quarantine)  # type: ignore[type-abstract]  # a protocol is the key
+    assert rejection.cipher is container.resolve(QuarantineCipher)  # type: ignore[type-abstract]  # a protocol is the key
+
+
+def test_the_settings_reach_the_worker_and_the_use_case(container: Container) -> None:
+    assert container.resolve(WorkerLimits).batch_messages == 7
+    use_case = container.resolve(IngestSnapshot)
+    assert use_case.policy.hash_policy is HashPolicy.ENFORCE
+    assert use_case.rejection.policy is use_case.policy
+
+
+def test_the_listeners_reach_the_use_case(resources: Resources) -> None:
+    listeners = [MemorySnapshotListener(), MemorySnapshotListener()]
+    container = compose(SETTINGS, resources, listeners=listeners)
+    assert list(container.resolve(IngestSnapshot).listeners) == listeners
+
+
+def test_every_watcher_is_told_of_each_event_beside_prometheus(resources: Resources) -> None:
+    watchers = [MemoryMetrics(), MemoryMetrics()]
+    container = compose(SETTINGS, resources, watchers=watchers)
+    metrics = container.resolve(Metrics)  # type: ignore[type-abstract]  # a protocol is the key
+    event = SettlementFailed(messages=3)
+    metrics.record(event)
+    assert [watcher.events for watcher in watchers] == [[event], [event]]
+    assert b"snapshot_ingest_settlements_unconfirmed_total 3.0" in generate_latest(
+        resources.registry
+    )
+
+
+async def test_a_metric_name_that_is_taken_is_one_clear_line() -> None:
+    registry = CollectorRegistry()
+    Counter("config_snapshot_ingested", "somebody else's", registry=registry)
+    with pytest.raises(MetricNameTaken) as error:
+        async with open_ingestion(SETTINGS, registry=registry):
+            raise AssertionError("it must not open")
+    assert str(error.value).isprintable()
+    assert "config_snapshot_ingested" in str(error.value)
+
+
+async def test_two_ingestions_live_in_one_process_on_registries_of_their_own() -> None:
+    async with open_ingestion(SETTINGS) as one, open_ingestion(SETTINGS) as other:
+        assert one.registry is not other.registry
+        for ingestion in (one, other):
+            assert b"config_snapshot_ingested_total" in generate_latest(ingestion.registry)
+
+
+async def test_settings_that_are_not_enough_open_nothing() -> None:
+    with pytest.raises(SettingsError, match=r"postgres\.dsn is not set"):
+        async with open_ingestion(Settings()):
+            raise AssertionError("it must not open")
