@@ -10,11 +10,14 @@ from snapshot_domain.backoff import Backoff
 from snapshot_domain.events import SettlementFailed
 from snapshot_domain.extension import Extension
 from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.intake import Intake
 from snapshot_domain.policy import HashPolicy, IngestPolicy
 from snapshot_domain.ports import (
+    AckFloors,
     Cipher,
     Clock,
     DeviceDirectory,
+    FloorSource,
     HashRepository,
     MessageSource,
     Metrics,
@@ -28,6 +31,7 @@ from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import Container, Resources, compose, open_resources
+from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.readiness import Readiness
@@ -43,6 +47,7 @@ from snapshot_memory import MemoryMetrics, MemorySnapshotListener
 from snapshot_nats import JetStreamSource
 from snapshot_openbao import SealedBodyCipher, TransitCipher
 from snapshot_postgres import (
+    PostgresAckFloors,
     PostgresDeviceDirectory,
     PostgresHashRepository,
     PostgresQuarantine,
@@ -50,15 +55,19 @@ from snapshot_postgres import (
 from snapshot_prometheus import MetricNameTaken
 
 EXPECTED: dict[object, type] = {
+    AckFloors: PostgresAckFloors,
     Backoff: Backoff,
     BacklogWatch: BacklogWatch,
     Cipher: TransitCipher,
     Clock: SystemClock,
     DeviceDirectory: PostgresDeviceDirectory,
     Extension: Extension,
+    FloorSource: JetStreamSource,
+    FloorWatch: FloorWatch,
     HashRepository: PostgresHashRepository,
     IngestPolicy: IngestPolicy,
     IngestSnapshot: IngestSnapshot,
+    Intake: Intake,
     MessageSource: JetStreamSource,
     Metrics: MetricsFanOut,
     Quarantine: PostgresQuarantine,

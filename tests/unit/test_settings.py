@@ -19,6 +19,7 @@ from snapshot_ingest.settings.values import is_secret
 CANARY = "canary-1c9e77f0"
 
 ALL_SETTINGS = [name for name, _ in option_paths()]
+SWITCHES = {name for name, kind in option_paths() if kind is bool}
 SECRETS = [name for name, kind in option_paths() if is_secret(kind)]
 NO_SCALARS = [f'["{CANARY}"]', f'{{x = "{CANARY}"}}']
 
@@ -34,12 +35,16 @@ def a_value_for(name: str) -> str:
         return default
     if isinstance(default, timedelta):
         return "0s"
+    if isinstance(default, bool):
+        return "false"
     return "7" if isinstance(default, int) else f"/value/of/{name}"
 
 
 def text_of(value: object) -> str:
     if isinstance(value, Secret):
         return str(value.get_secret_value())
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value.total_seconds():g}s" if isinstance(value, timedelta) else str(value)
 
 
@@ -190,7 +195,14 @@ def test_a_value_of_a_wrong_type_is_refused_whichever_setting_has_it(
 ) -> None:
     line = toml_refusal(tmp_path, "\n".join(f"{name} = {value}" for name in ALL_SETTINGS))
     named, _, _ = line.partition("; expected ")
-    assert named == f"bad value for {', '.join(sorted(ALL_SETTINGS))}"
+    refused = set(ALL_SETTINGS) - (SWITCHES if value == "true" else set())
+    assert named == f"bad value for {', '.join(sorted(refused))}"
+
+
+@pytest.mark.parametrize("value", ["", "yes", "1", "TRUE", CANARY])
+def test_a_switch_is_true_or_false_and_nothing_else(value: str) -> None:
+    line = refusal(overrides=(f"nats.recreate_consumer={value}",))
+    assert line == "bad value for nats.recreate_consumer; expected true or false"
 
 
 @pytest.mark.parametrize("value", ["", "10 parsecs", "inf", "1e400", CANARY])

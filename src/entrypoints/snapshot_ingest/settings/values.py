@@ -15,11 +15,14 @@ T = TypeVar("T")
 TPath = TypeVar("TPath", bound=Path)
 
 _EXPECTED = {
+    bool: "true or false",
     int: "a whole number",
     str: "text that is not empty",
     Path: "a path",
     timedelta: "a duration such as 10m",
 }
+
+_SWITCHES = ("true", "false")
 
 
 class StrictConverter(TSConverter):
@@ -28,7 +31,13 @@ class StrictConverter(TSConverter):
     def __init__(self) -> None:
         super().__init__()
         self.scalar_converters.update(
-            {int: _whole_number, str: _text, Path: _StrictPaths(), timedelta: _duration}
+            {
+                bool: _switch,
+                int: _whole_number,
+                str: _text,
+                Path: _StrictPaths(),
+                timedelta: _duration,
+            }
         )
 
     def structure(self, obj: Any, cl: type[T]) -> T:
@@ -58,6 +67,14 @@ def _text(value: object, _: type) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError
     return value
+
+
+def _switch(value: object, _: type) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in _SWITCHES:
+        return value == "true"
+    raise TypeError
 
 
 def _whole_number(value: object, _: type) -> int:
