@@ -6,8 +6,8 @@ import pytest
 from attrs import evolve
 
 from snapshot_ingest.command_errors import UsageError
-from snapshot_ingest.own_stream_arguments import OwnStreamArguments
-from snapshot_ingest.own_stream_size import ExpectedLoad
+from snapshot_ingest.own_stream.arguments import OwnStreamArguments
+from snapshot_ingest.own_stream.size import ExpectedLoad
 from snapshot_ingest.settings import NatsSettings
 
 OWN = NatsSettings(stream="CONFIG_SNAPSHOTS")

@@ -210,7 +210,7 @@ def provision(
 ) -> None:
     """Make the stream, the consumer and the keys that are missing."""
     from snapshot_ingest.commands.provision import provision as command
-    from snapshot_ingest.own_stream_arguments import OwnStreamArguments
+    from snapshot_ingest.own_stream.arguments import OwnStreamArguments
     from snapshot_ingest.publish_paths import parse_tenant
 
     if not own_stream and (max_bytes or devices):
@@ -271,7 +271,7 @@ def quarantine_list(
 ) -> None:
     """List the newest of what is kept."""
     from snapshot_ingest.commands.quarantine import list_kept
-    from snapshot_ingest.quarantine_arguments import parse_selection
+    from snapshot_ingest.quarantine.arguments import parse_selection
 
     asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
     asyncio.run(list_kept(_given(context).settings(), asked, limit, json_wanted=as_json))
@@ -285,7 +285,7 @@ def quarantine_show(
 ) -> None:
     """Print what is known of one message; its content only with --reveal."""
     from snapshot_ingest.commands import quarantine
-    from snapshot_ingest.quarantine_arguments import parse_ids
+    from snapshot_ingest.quarantine.arguments import parse_ids
 
     (entry_id,) = parse_ids([which])
     command = quarantine.reveal if reveal else quarantine.show
@@ -305,7 +305,7 @@ def quarantine_replay(
 ) -> None:
     """Ingest messages once more, each at its own time."""
     from snapshot_ingest.commands.quarantine import replay as command
-    from snapshot_ingest.quarantine_arguments import parse_chosen, parse_selection
+    from snapshot_ingest.quarantine.arguments import parse_chosen, parse_selection
 
     asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
     chosen = parse_chosen(ids or [], asked, everything=everything)
@@ -318,7 +318,7 @@ def quarantine_drop(
 ) -> None:
     """Give messages up for good: their content is erased, and does not come back."""
     from snapshot_ingest.commands.quarantine import drop as command
-    from snapshot_ingest.quarantine_arguments import parse_ids
+    from snapshot_ingest.quarantine.arguments import parse_ids
 
     asyncio.run(command(_given(context).settings(), parse_ids(ids)))
 

@@ -19,8 +19,8 @@ from snapshot_domain.replay import DependencyFailed, ReplaySource, sealed_item
 from snapshot_domain.secret import Secret
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao, postgres_pool
-from snapshot_ingest.quarantine_view import as_json, details, lines
-from snapshot_ingest.replaying import open_replay
+from snapshot_ingest.quarantine.replaying import open_replay
+from snapshot_ingest.quarantine.view import as_json, details, lines
 from snapshot_ingest.settings import PostgresSettings, Settings
 from snapshot_ingest.tally import Tally
 from snapshot_openbao import TransitDecryptor

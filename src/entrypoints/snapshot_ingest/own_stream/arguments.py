@@ -6,7 +6,7 @@ from attrs import frozen
 from typed_settings.converters import to_timedelta
 
 from snapshot_ingest.command_errors import UsageError
-from snapshot_ingest.own_stream_size import ExpectedLoad
+from snapshot_ingest.own_stream.size import ExpectedLoad
 from snapshot_ingest.settings import NatsSettings
 from snapshot_nats import DEFAULT_OWN_STREAM, OwnStreamShape
 

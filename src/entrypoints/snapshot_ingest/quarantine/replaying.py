@@ -12,7 +12,7 @@ from snapshot_domain.replay import DependencyFailed, ReplaySource, replay
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import Resources, compose
 from snapshot_ingest.connections import openbao
-from snapshot_ingest.quarantine_decryptor import QuarantineDecryptor
+from snapshot_ingest.quarantine.decryptor import QuarantineDecryptor
 from snapshot_ingest.settings import Settings, WorkerSettings
 from snapshot_openbao import TransitDecryptor
 from snapshot_postgres import Pool, PostgresQuarantineReview

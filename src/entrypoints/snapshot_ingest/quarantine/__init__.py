@@ -1,0 +1,1 @@
+"""What people do with the quarantine: look, reveal, replay and drop."""
