@@ -4,6 +4,8 @@ PYTHON  ?= python3
 BIN     := .venv/bin
 PYTEST  := $(BIN)/pytest
 DEVICES ?= 3000
+SEEDS   ?= 2000
+FIRST   ?= 0
 
 .DEFAULT_GOAL := help
 
@@ -39,6 +41,10 @@ test: .venv/installed ## all tests that need only wheels, on the real servers
 .PHONY: test-unit
 test-unit: .venv/installed ## the tests without a server: seconds
 	$(PYTEST) tests/unit
+
+.PHONY: simulate
+simulate: .venv/installed ## SEEDS stories under faults on a virtual clock, from seed FIRST on
+	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --first $(FIRST)
 
 .PHONY: test-system
 test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages

@@ -36,7 +36,9 @@ def ingestion(world: MemoryWorld) -> Ingestion:
             WorkerLimits(),
         ),
     )
-    readiness = Readiness(world.source, world.repository, world.use_case.cipher, world.clock)
+    readiness = Readiness(
+        world.source, world.repository, world.use_case.cipher, world.intake(), world.clock
+    )
     container.register(Readiness, readiness)
     watch = BacklogWatch(world.source, world.metrics, world.clock)
     container.register(BacklogWatch, watch)

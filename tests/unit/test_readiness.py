@@ -2,10 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from random import Random
 
 import pytest
 
+from snapshot_domain.backoff import Backoff
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
+from snapshot_domain.intake import Intake
 from snapshot_ingest.readiness import Readiness
 from snapshot_memory import (
     ManualClock,
@@ -14,6 +17,8 @@ from snapshot_memory import (
     MemoryHashRepository,
     MemoryKeyring,
     MemoryMessageSource,
+    MemoryMetrics,
+    MemoryQuarantine,
 )
 from support.faults import Gate
 from support.waiting import until
@@ -55,8 +60,24 @@ class _World:
         self.source = _Source(self.clock)
         self.repository = _Repository(MemoryDeviceDirectory())
         self.cipher = _Cipher(MemoryKeyring())
+        directory = MemoryDeviceDirectory()
+        self.intake = Intake(
+            source=self.source,
+            directory=directory,
+            repository=self.repository,
+            cipher=self.cipher,
+            quarantine=MemoryQuarantine(),
+            metrics=MemoryMetrics(),
+            clock=self.clock,
+            backoff=Backoff(Random(7)),
+        )
         self.readiness = Readiness(
-            self.source, self.repository, self.cipher, self.clock, timeout_seconds=0.05
+            self.source,
+            self.repository,
+            self.cipher,
+            self.intake,
+            self.clock,
+            timeout_seconds=0.05,
         )
 
     @property
@@ -67,6 +88,16 @@ class _World:
 @pytest.fixture
 def world() -> _World:
     return _World()
+
+
+async def test_while_intake_pauses_it_is_not_ready_whatever_the_dependency_answers(
+    world: _World,
+) -> None:
+    await world.readiness.faults()
+    world.intake.pause(Dependency.CIPHER, "the role was refused")
+    assert dict(await world.readiness.faults()) == {"cipher": "the role was refused"}
+    await world.intake.until_open()
+    assert dict(await world.readiness.faults()) == {}
 
 
 async def test_it_is_ready_when_source_repository_and_cipher_answer(world: _World) -> None:

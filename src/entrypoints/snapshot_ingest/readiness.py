@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 
 from snapshot_domain.errors import DependencyError
+from snapshot_domain.intake import Intake
 from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
 
 _KEPT_SECONDS = 2.0
@@ -17,6 +18,7 @@ class Readiness:
         source: MessageSource,
         repository: HashRepository,
         cipher: Cipher,
+        intake: Intake,
         clock: Clock,
         *,
         timeout_seconds: float = 5.0,
@@ -26,6 +28,7 @@ class Readiness:
             "repository": repository.check,
             "cipher": cipher.check,
         }
+        self._intake = intake
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._asking = asyncio.Lock()
@@ -33,12 +36,16 @@ class Readiness:
         self._faults: Mapping[str, str] = {}
 
     async def faults(self) -> Mapping[str, str]:
-        """What keeps each dependency from working; empty if ingestion is ready."""
+        """What keeps each dependency from working; empty if ingestion is ready.
+
+        While intake pauses, that is why, whatever the dependency answers here.
+        """
         async with self._asking:
             if self._clock.monotonic() - self._answered_at >= _KEPT_SECONDS:
                 self._faults = await self._ask()
                 self._answered_at = self._clock.monotonic()
-            return self._faults
+            paused = {str(name): what for name, what in self._intake.faults.items()}
+            return {**self._faults, **paused}
 
     async def _ask(self) -> Mapping[str, str]:
         answers = await asyncio.gather(

@@ -1,0 +1,152 @@
+"""What outlives the workers of a simulation: the clock, the stores, the weather, the witness."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from random import Random
+
+from simulation.fleet import KEYLESS, OWNERS, Fleet
+from simulation.loop import LoopClock, VirtualLoop
+from simulation.ports import (
+    Passage,
+    StormyCipher,
+    StormyDirectory,
+    StormyQuarantine,
+    StormyRepository,
+    StormySource,
+)
+from simulation.weather import Weather
+from simulation.witness import Witness
+from snapshot_domain.backoff import Backoff
+from snapshot_domain.extension import Extension
+from snapshot_domain.ingest import IngestSnapshot
+from snapshot_domain.intake import Intake
+from snapshot_domain.policy import IngestPolicy, OnRejected
+from snapshot_domain.ports import OwnKey, TenantKey
+from snapshot_domain.rejection import Rejection
+from snapshot_domain.worker import Worker, WorkerLimits
+from snapshot_memory import (
+    MemoryCipher,
+    MemoryDeviceDirectory,
+    MemoryHashRepository,
+    MemoryKeyring,
+    MemoryMessageSource,
+    MemoryMetrics,
+    MemoryQuarantine,
+    MemoryQuarantineCipher,
+    MemorySnapshotDecoder,
+    MemorySnapshotListener,
+)
+from support.messages import device, tenant
+
+ENDS_AFTER_SECONDS = 1_500.0
+"""The virtual time after which a simulation counts as one without an end."""
+
+
+class LogRecorder(logging.Handler):
+    """Keeps every line, and the error that would be printed below it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps it as text."""
+        self.lines.append(f"{record.getMessage()} {record.exc_info}")
+
+    @contextmanager
+    def in_place_of_others(self) -> Iterator[None]:
+        """Alone hears what our code logs, at every level."""
+        logger = logging.getLogger("snapshot_domain")
+        before = logger.level, logger.propagate
+        logger.addHandler(self)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        try:
+            yield
+        finally:
+            logger.removeHandler(self)
+            logger.setLevel(before[0])
+            logger.propagate = before[1]
+
+
+class World:
+    """Everything of one seed but the workers, which it can wire to it."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(f"{seed} world")
+        self.loop = VirtualLoop(Random(f"{seed} order"), ENDS_AFTER_SECONDS)
+        self.clock = LoopClock(self.loop)
+        self.weather = Weather(Random(f"{seed} weather"))
+        self.fleet = Fleet(Random(f"{seed} fleet"))
+        self.directory = MemoryDeviceDirectory()
+        self.repository = MemoryHashRepository(self.directory)
+        self.keyring = MemoryKeyring()
+        self.quarantine = MemoryQuarantine()
+        self.metrics = MemoryMetrics()
+        self.listener = MemorySnapshotListener()
+        self.source = MemoryMessageSource(self.clock, fetch_wait=timedelta(seconds=4))
+        self.log = LogRecorder()
+        self._backoff = Backoff(Random(f"{seed} backoff"))
+        on_rejected = self.chance.choice([*[OnRejected.QUARANTINE] * 3, OnRejected.DISCARD])
+        self._policy = IngestPolicy(on_rejected=on_rejected)
+        self._limits = WorkerLimits(
+            batch_messages=self.chance.choice([1, 3, 8]),
+            batches_in_flight=self.chance.choice([1, 2, 3]),
+            grace=timedelta(seconds=self.chance.choice([0.125, 2, 20])),
+        )
+        self.witness = Witness(
+            self.repository.rows, self.quarantine, on_rejected is OnRejected.DISCARD
+        )
+        for own_key in (OwnKey.QUARANTINE, OwnKey.WAITING):
+            self.keyring.create(own_key)
+        for name, owner in OWNERS.items():
+            self.register(name, owner)
+            if owner != KEYLESS:
+                self.keyring.create(TenantKey(tenant(owner)))
+
+    def register(self, name: str, owner: str) -> None:
+        """Makes a device known, or gives it to another tenant."""
+        self.directory.register(device(name), tenant(owner))
+        self.witness.owners.setdefault(name, []).append((self.loop.time(), owner))
+        self.witness.owned.add(f"{tenant(owner)}|{device(name)}")
+
+    def worker(
+        self, number: int, die: Callable[[], None], is_stopping: Callable[[], bool]
+    ) -> Worker:
+        """A worker whose every port lies behind this world's weather."""
+        passage = Passage(number, self.loop, self.weather, self.witness, die, is_stopping)
+        source = StormySource(self.source, passage)
+        directory = StormyDirectory(self.directory, passage)
+        repository = StormyRepository(self.repository, passage)
+        cipher = StormyCipher(MemoryCipher(self.keyring), passage)
+        quarantine = StormyQuarantine(self.quarantine, passage)
+        for_quarantine = StormyCipher(
+            MemoryQuarantineCipher(self.keyring), passage, takes_anything=True
+        )
+        use_case = IngestSnapshot(
+            source=source,
+            decoder=MemorySnapshotDecoder(),
+            directory=directory,
+            repository=repository,
+            cipher=cipher,
+            rejection=Rejection(quarantine, for_quarantine, self._policy),
+            extension=Extension(source, self.clock),
+            metrics=self.metrics,
+            clock=self.clock,
+            backoff=self._backoff,
+            policy=self._policy,
+            listeners=[self.listener],
+        )
+        intake = Intake(
+            source=source,
+            directory=directory,
+            repository=repository,
+            cipher=cipher,
+            quarantine=quarantine,
+            metrics=self.metrics,
+            clock=self.clock,
+            backoff=self._backoff,
+        )
+        return Worker(source, use_case, intake, self.metrics, self._limits)
