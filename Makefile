@@ -4,6 +4,8 @@ PYTHON  ?= python3
 BIN     := .venv/bin
 PYTEST  := $(BIN)/pytest
 DEVICES ?= 3000
+# Most of a test's time is waiting for a server, so more jobs than two cores would suggest.
+JOBS    ?= 3
 SEEDS   ?= 2000
 FIRST   ?= 0
 
@@ -36,7 +38,7 @@ check: .venv/installed ## lint, types and the direction of dependencies
 
 .PHONY: test
 test: .venv/installed ## all tests that need only wheels, on the real servers
-	$(PYTEST) tests/unit tests/integration
+	$(PYTEST) -n $(JOBS) --dist loadfile tests/unit tests/integration
 
 .PHONY: test-unit
 test-unit: .venv/installed ## the tests without a server: seconds

@@ -26,7 +26,8 @@ def eviction_between(former: Floor, floor: Floor) -> Eviction:
 
     `at_least` is what neither deliveries nor arrivals explain, so messages that arrive hide some
     of it. `at_most` counts the sequences, whosever they were, that went from the stream's start
-    and were not delivered.
+    and were not delivered; it can miss what went between the questions of one look, which are
+    milliseconds apart.
     """
     if _consumer(former) != _consumer(floor):
         return NOTHING_EVICTED
