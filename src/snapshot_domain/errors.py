@@ -8,6 +8,8 @@ travel along as `__context__`.
 from datetime import timedelta
 from enum import StrEnum
 
+_RETRY_AFTER_AT_MOST = timedelta(minutes=1)
+
 
 class Dependency(StrEnum):
     """What the domain depends on and what can fail it."""
@@ -52,7 +54,10 @@ class Contended(DependencyError):
 
 
 class RateLimited(Unavailable):
-    """It answers and wants to be asked less. `retry_after` is what it said, None if nothing."""
+    """It answers and wants to be asked less. `retry_after` is what it said, None if nothing.
+
+    Its word counts for a minute at most: a message must not wait until its stream forgets it.
+    """
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class RateLimited(Unavailable):
         expected: str = "",
         next_step: str = "",
     ) -> None:
-        self.retry_after = retry_after
+        self.retry_after = retry_after and min(retry_after, _RETRY_AFTER_AT_MOST)
         super().__init__(dependency, what, expected=expected, next_step=next_step)
 
 

@@ -22,6 +22,7 @@ from snapshot_domain.ports import (
     QuarantinedMessage,
     QuarantineEntry,
     QuarantineId,
+    QuarantineReason,
     QuarantineReview,
 )
 from snapshot_domain.rejection import quarantine_aad, quarantine_key
@@ -31,11 +32,15 @@ DependencyFailed: TypeAlias = DependencyUnavailable | DependencyMisconfigured | 
 """What any other message would meet as well."""
 
 
+_KEPT_ALL_THE_SAME = frozenset({QuarantineReason.HASH_MISMATCH})
+
+
 @frozen
 class _Receipt:
-    """Which message of the quarantine a delivery is."""
+    """Which message of the quarantine a delivery is, and why it is there."""
 
     entry_id: QuarantineId
+    reason: QuarantineReason
 
 
 class ReplaySource:
@@ -43,9 +48,11 @@ class ReplaySource:
 
     Each is delivered once, with the origin, the subject and the time of receipt that it had on
     its stream, so that it takes the place in its device's timeline that it would have had. An
-    `Ack` marks it as replayed. After a `Retry` or a `Discard` it stays in the quarantine, where
-    the use case has noted its reason if it is another one now; to try it again is to choose it
-    again. An empty answer of `fetch` means that all were delivered.
+    `Ack` marks it as replayed. One whose digest is not that of its text stays all the same:
+    by its digest it can be unchanged although its text is stored nowhere, so only a person
+    gives it up. After a `Retry` or a `Discard` it stays in the quarantine, where the use case
+    has noted its reason if it is another one now; to try it again is to choose it again. An
+    empty answer of `fetch` means that all were delivered.
     """
 
     def __init__(
@@ -73,12 +80,16 @@ class ReplaySource:
     async def settle(self, settlements: Sequence[tuple[Delivery, Settlement]]) -> None:
         """See MessageSource."""
         settled = [
-            (delivery.receipt.entry_id, settlement)
+            (delivery.receipt, settlement)
             for delivery, settlement in settlements
             if isinstance(delivery.receipt, _Receipt)
         ]
-        self._lent.difference_update(entry_id for entry_id, _ in settled)
-        ingested = [entry_id for entry_id, settlement in settled if isinstance(settlement, Ack)]
+        self._lent.difference_update(receipt.entry_id for receipt, _ in settled)
+        ingested = [
+            receipt.entry_id
+            for receipt, settlement in settled
+            if isinstance(settlement, Ack) and receipt.reason not in _KEPT_ALL_THE_SAME
+        ]
         if ingested:
             await self._review.mark_replayed(ingested)
 
@@ -170,7 +181,7 @@ def _delivery(entry_id: QuarantineId, message: QuarantinedMessage, body: RawMess
         subject=message.subject,
         received_at=message.received_at,
         attempt=1,
-        receipt=_Receipt(entry_id),
+        receipt=_Receipt(entry_id, message.reason),
     )
 
 

@@ -9,6 +9,7 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_memory import MemoryMetrics
+from snapshot_nats import floor_name
 from snapshot_postgres import PostgresAckFloors
 from support.nats_server import place_on
 from support.postgres import postgres_world
@@ -30,7 +31,9 @@ async def test_a_consumer_deleted_while_nobody_ran_is_made_again_after_the_floor
 
         async def is_kept() -> bool:
             await watch.look()
-            floor = await floors.load(place.stream, place.durable)
+            floor = await floors.load(
+                place.stream, floor_name(place.durable, place.needs().filter_subject)
+            )
             return floor is not None and floor.sequence == 6
 
         await eventually(is_kept)

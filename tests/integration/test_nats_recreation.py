@@ -1,6 +1,7 @@
 """A consumer that was deleted, on a real server: from where it is made again, and by whom."""
 
 import asyncio
+import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 from attrs import evolve
 from nats.aio.msg import Msg
+from nats.js.api import DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from snapshot_conformance.message_source import eventually, fetch_count, sequences
@@ -17,7 +19,7 @@ from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.ports import Floor
 from snapshot_domain.tasks import cancel
 from snapshot_memory import MemoryAckFloors
-from snapshot_nats import JetStreamSource, StreamShape, ensure_stream
+from snapshot_nats import JetStreamSource, StreamShape, ensure_stream, floor_name
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
 
 PLENTY_BYTES = 1_000_000
@@ -242,7 +244,7 @@ async def test_deleted_under_two_workers_it_is_made_again_once_and_nothing_is_lo
     await place.publish(*(b"%d" % number for number in range(60)))
     await eventually(has_settled(30))
     await floors.keep(await look(sources[0]))
-    floor = await floors.load(place.stream, place.durable)
+    floor = await floors.load(place.stream, floor_name(place.durable, place.needs().filter_subject))
     assert floor is not None
     assert floor.sequence > 0
     publishing = asyncio.create_task(place.publish(*(b"%d" % number for number in range(60))))
@@ -256,3 +258,18 @@ async def test_deleted_under_two_workers_it_is_made_again_once_and_nothing_is_lo
     assert all(sequence > floor.sequence for sequence in twice)
     assert len(made) == 1
     await advisories.unsubscribe()
+
+
+async def test_what_a_consumer_that_is_not_as_needed_says_is_no_floor(place: Place) -> None:
+    source = place.source(floors=MemoryAckFloors())
+    await settle_some(place, source, published=10, settled=6)
+    await delete_consumer(place)
+    needed = place.needs().config(place.durable)
+    unfit = dataclasses.replace(needed, deliver_policy=DeliverPolicy.NEW)
+    await place.jetstream.add_consumer(place.stream, unfit)
+    with pytest.raises(Misconfigured, match="deliver"):
+        await look(source)
+
+
+def test_a_floor_is_kept_under_the_consumer_and_its_filter() -> None:
+    assert floor_name("ingest", "config.>") != floor_name("ingest", "config.snapshot.>")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
+from snapshot_domain.errors import Dependency, Misconfigured, RateLimited, Unavailable
 from snapshot_domain.events import IntakePaused, IntakeResumed
 from snapshot_domain.intake import Intake
 from snapshot_domain.outcome import (
@@ -153,3 +153,9 @@ async def test_what_a_busy_dependency_asks_for_is_honoured(world: MemoryWorld) -
     asked = timedelta(seconds=9)
     intake.note([DependencyBusy(Dependency.CIPHER, asked)], batches_in_flight=4)
     assert await seconds_until_open(world, intake) == 9
+
+
+def test_the_word_of_a_busy_dependency_counts_for_a_minute_at_most() -> None:
+    day = RateLimited(Dependency.CIPHER, "too much", retry_after=timedelta(days=1))
+    assert day.retry_after == timedelta(minutes=1)
+    assert RateLimited(Dependency.CIPHER, "too much").retry_after is None

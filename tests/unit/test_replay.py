@@ -1,6 +1,7 @@
 """Replay: the use case over the quarantine, on fakes."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -12,8 +13,14 @@ from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.extension import Extension
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.model import Ciphertext
-from snapshot_domain.outcome import AlreadyStored, DependencyUnavailable, Orphaned, Stored
-from snapshot_domain.policy import IngestPolicy, OnRejected
+from snapshot_domain.outcome import (
+    AlreadyStored,
+    DependencyUnavailable,
+    DigestMismatched,
+    Orphaned,
+    Stored,
+)
+from snapshot_domain.policy import HashPolicy, IngestPolicy, OnRejected
 from snapshot_domain.ports import (
     DecryptorItem,
     MessageSource,
@@ -339,3 +346,19 @@ async def test_what_waits_is_opened_with_its_own_key(ours: ReplayWorld) -> None:
     source = await ours.source()
     (outcome,) = await ours.use_case(source).ingest(await source.fetch(10, 1 << 20))
     assert isinstance(outcome, Stored)
+
+
+async def test_one_whose_digest_is_not_that_of_its_text_stays_for_a_person_to_give_up(
+    ours: ReplayWorld,
+) -> None:
+    known = hashlib.sha256(b"A").hexdigest()
+    ours.world.publish("A")
+    await ours.world.ingest()
+    ours.world.with_policy(IngestPolicy(hash_policy=HashPolicy.ENFORCE))
+    ours.world.publish("B", at=MORNING + HOUR, sha256_hash=known)
+    assert list(await ours.world.ingest()) == [DigestMismatched()]
+    ours.world.with_policy(IngestPolicy())
+    assert await ours.replay() is None
+    assert await ours.world.texts() == ["A"]
+    [entry] = await ours.kept()
+    assert entry.reason is QuarantineReason.HASH_MISMATCH

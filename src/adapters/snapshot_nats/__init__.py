@@ -10,6 +10,7 @@ from snapshot_nats.consumer import (
     differences,
     ensure_consumer,
 )
+from snapshot_nats.floor import floor_name
 from snapshot_nats.own_stream import DEFAULT_OWN_STREAM, OwnStreamShape, ensure_own_stream
 from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages_from
 from snapshot_nats.publisher import SnapshotPublisher
@@ -37,5 +38,6 @@ __all__ = [
     "ensure_consumer",
     "ensure_own_stream",
     "ensure_stream",
+    "floor_name",
     "messages_from",
 ]

@@ -158,7 +158,11 @@ class Binding:
             self._client = None
             client = await connect(self._connection)
             client.on_lost = self._interrupted
-            await ask(self._inbox.open(client), "opening an inbox")
+            try:
+                await ask(self._inbox.open(client), "opening an inbox")
+            except BaseException:
+                await client.close()  # or it would reconnect for ever, and nobody would know it
+                raise
             self._client = client
         return self.connected()
 

@@ -10,6 +10,11 @@ from snapshot_domain.ports import Floor
 _NOWHERE = SequenceInfo(consumer_seq=0, stream_seq=0)
 
 
+def floor_name(durable: str, filter_subject: str) -> str:
+    """What a floor is kept under: it says nothing of what another filter lets through."""
+    return f"{durable} {filter_subject}"
+
+
 def floor_of(before: StreamInfo, consumer: ConsumerInfo, after: StreamInfo, at: datetime) -> Floor:
     """The floor from three answers in this order.
 
@@ -25,7 +30,7 @@ def floor_of(before: StreamInfo, consumer: ConsumerInfo, after: StreamInfo, at: 
     return Floor(
         stream=consumer.stream_name,
         stream_created_at=before.created,
-        consumer=consumer.name,
+        consumer=floor_name(consumer.name, consumer.config.filter_subject or ""),
         consumer_created_at=consumer.created,
         sequence=(consumer.ack_floor or _NOWHERE).stream_seq,
         delivered_sequence=delivered.stream_seq,

@@ -11,6 +11,7 @@ from snapshot_domain.ports import AckFloors, Floor
 from snapshot_nats.client import SafeClient
 from snapshot_nats.consumer import STREAM_START, ConsumerNeeds, find_consumer
 from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, fault_of, is_another_consumer
+from snapshot_nats.floor import floor_name
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ class Recreation:
         return info
 
     async def _start(self, stream: StreamInfo) -> int:
-        floor = await self.floors.load(self.stream, self.durable)
+        name = floor_name(self.durable, self.needs.filter_subject)
+        floor = await self.floors.load(self.stream, name)
         return start_sequence(floor, stream.created, stream.state.last_seq)
 
     async def _won_by_another(self, client: SafeClient, stream: StreamInfo) -> ConsumerInfo:

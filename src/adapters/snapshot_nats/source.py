@@ -15,6 +15,7 @@ from snapshot_domain.secret import RawMessage
 from snapshot_nats.binding import Binding, SourceSettings
 from snapshot_nats.client import SafeClient
 from snapshot_nats.connection import ConnectionSettings
+from snapshot_nats.consumer import require
 from snapshot_nats.errors import NATS_FAULTS, ask, forbidden
 from snapshot_nats.floor import floor_of
 from snapshot_nats.inbox import Inbox
@@ -118,10 +119,11 @@ class JetStreamSource:
         return evolve(backlog, oldest_at=oldest_at)
 
     async def floor(self, at: datetime) -> Floor:
-        """See FloorSource."""
+        """See FloorSource. What a consumer says that is not as needed, is not believed."""
         client = await self._binding.bound()
         before = await self._binding.stream_info(client)
         consumer = await self._binding.consumer_info(client)
+        require(self._settings.durable, self._settings.needs, consumer.config)
         return floor_of(before, consumer, await self._binding.stream_info(client), at)
 
     async def check(self) -> None:
