@@ -153,6 +153,18 @@ async def test_denied_acknowledgements_are_misconfigured_and_do_not_seem_to_work
     await admin.close()
 
 
+async def test_a_flush_returns_only_when_the_server_has_taken_what_was_published_before(
+    server: OwnNatsServer,
+) -> None:
+    client = await connect(settings_of(server, "no_acks"))
+    for _ in range(50):
+        client.denied.clear()
+        await client.publish("$JS.ACK.DEVICE_EVENTS.nobody.1.1.1.1.1", b"+ACK")
+        await client.flush()
+        assert client.denied
+    await client.close()
+
+
 async def test_tls_is_refused_to_a_server_that_speaks_none(server: OwnNatsServer) -> None:
     url = server.url.replace("nats://", "tls://")
     settings = ConnectionSettings(

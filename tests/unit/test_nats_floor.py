@@ -8,7 +8,7 @@ from nats.js.api import ConsumerInfo, StreamInfo
 
 from snapshot_domain.errors import Unavailable
 from snapshot_domain.ports import Floor
-from snapshot_nats.floor import floor_of
+from snapshot_nats.floor import floor_name, floor_of
 from snapshot_nats.recreation import start_sequence
 
 CREATED = datetime(2026, 4, 2, 6, 15, tzinfo=UTC)
@@ -29,7 +29,10 @@ def consumer(**figures: Any) -> ConsumerInfo:
             "name": "config_snapshot_ingest",
             "stream_name": "DEVICE_EVENTS",
             "created": "2026-04-02T07:00:00Z",
-            "config": {"durable_name": "config_snapshot_ingest"},
+            "config": {
+                "durable_name": "config_snapshot_ingest",
+                "filter_subject": "config.snapshot.>",
+            },
             "delivered": {"consumer_seq": 44, "stream_seq": 130},
             "ack_floor": {"consumer_seq": 40, "stream_seq": 120},
             "num_pending": 7,
@@ -44,7 +47,8 @@ def test_the_first_sequence_is_of_before_and_the_last_of_after() -> None:
     assert (floor.first_sequence, floor.last_sequence) == (50, 310)
     assert (floor.sequence, floor.delivered_sequence) == (120, 130)
     assert (floor.deliveries, floor.pending) == (44, 7)
-    assert (floor.stream, floor.consumer) == ("DEVICE_EVENTS", "config_snapshot_ingest")
+    assert floor.stream == "DEVICE_EVENTS"
+    assert floor.consumer == floor_name("config_snapshot_ingest", "config.snapshot.>")
     assert floor.stream_created_at == CREATED + timedelta(microseconds=123_456)
     assert floor.at == NOW
 

@@ -20,6 +20,7 @@ from snapshot_nats.message import SafeMsg
 _log = logging.getLogger(__name__)
 _DENIED = re.compile(r'permissions violation for (?:publish|subscription) to "([^"]+)"')
 
+_FLUSH_SECONDS = 10.0
 _DENIED_KEPT_AT_MOST = 16  # each acknowledgement that is denied has a subject of its own
 
 
@@ -85,6 +86,15 @@ class SafeClient(Client):
             if not flush.done():
                 flush.set_exception(errors.StaleConnectionError())
                 flush.exception()  # a periodic ping has nobody who would look at it
+
+    async def flush(self, timeout: float = _FLUSH_SECONDS) -> None:
+        """Returns when the server has taken everything that was published before.
+
+        nats-py's own writes its PING first and what was published after it, so that its answer
+        says nothing of that.
+        """
+        await asyncio.wait_for(self._flush_pending(force_flush=True), timeout)
+        await super().flush(timeout)  # type: ignore[arg-type]  # it takes fractions
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""

@@ -205,8 +205,7 @@ class JetStreamSource:
             await client.publish(str(delivery.receipt), Msg.Ack.Progress)
 
     async def _round_trip(self, client: SafeClient) -> None:
-        # nats-py annotates the timeout as int and passes it on to asyncio.
-        await client.flush(self._settings.answer_timeout.total_seconds())  # type: ignore[arg-type]
+        await client.flush(self._settings.answer_timeout.total_seconds())
 
     async def _give_back(self, client: SafeClient) -> None:
         await self._inbox.close(self._settings.answer_timeout)
