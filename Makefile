@@ -4,8 +4,8 @@ PYTHON  ?= python3
 BIN     := .venv/bin
 PYTEST  := $(BIN)/pytest
 DEVICES ?= 3000
-# Most of a test's time is waiting for a server, so more jobs than two cores would suggest.
-JOBS    ?= 3
+# Most of a test's time is waiting for a server; more jobs only make the servers wait for the disk.
+JOBS    ?= 2
 SEEDS   ?= 2000
 FIRST   ?= 0
 
