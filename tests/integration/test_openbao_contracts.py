@@ -1,9 +1,10 @@
-"""The contracts of Cipher, QuarantineCipher and Decryptor, on the real OpenBao."""
+"""The contracts of Cipher, QuarantineCipher, Decryptor and Resealer, on the real OpenBao."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from snapshot_conformance.cipher_harness import ResealerHarness
 from snapshot_conformance.cipher_service import (
     CipherServiceContract,
     CipherServiceHarness,
@@ -13,11 +14,19 @@ from snapshot_conformance.cipher_service import (
     QuarantineCipherServiceContract,
     QuarantineCipherServiceHarness,
 )
+from snapshot_conformance.resealer import ResealerContract
 from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports import KeyReference
 from snapshot_domain.secret import Configuration, RawMessage, Secret
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_openbao import Address, OpenBao, SealedBodyCipher, TransitCipher, TransitDecryptor
+from snapshot_openbao import (
+    Address,
+    OpenBao,
+    SealedBodyCipher,
+    SealedBodyResealer,
+    TransitCipher,
+    TransitDecryptor,
+)
 from support.clock import MovableClock
 from support.openbao import DECRYPT_ALL, RawOpenBao, login_of
 
@@ -73,6 +82,21 @@ class _Decryptor(_Killed, DecryptorServiceHarness):
         return await self.raw.encrypt(key, plaintext.reveal())
 
 
+class _Resealer(ResealerHarness):
+    """As the ingest role, which may open what waits and nothing else."""
+
+    def __init__(self, raw: RawOpenBao, ingest: OpenBao) -> None:
+        self._raw = raw
+        cipher = TransitCipher(ingest, MovableClock())
+        self.resealer = SealedBodyResealer(TransitDecryptor(ingest), cipher)
+
+    async def seal_raw(self, key: KeyReference, plaintext: Secret, aad: str) -> Ciphertext:
+        return await self._raw.seal_body(key, plaintext.reveal(), aad)
+
+    async def open_raw(self, key: KeyReference, ciphertext: Ciphertext, aad: str) -> bytes:
+        return await self._raw.open_body(key, ciphertext, aad)
+
+
 @pytest.fixture(scope="module")
 async def raw(stack: EmbeddedStack) -> AsyncIterator[RawOpenBao]:
     async with RawOpenBao.of(stack) as raw:
@@ -113,3 +137,9 @@ class TestTransitDecryptor(DecryptorServiceContract):
         login = await raw.new_login(DECRYPT_ALL)
         async with OpenBao(address, login, MovableClock()) as openbao:
             yield _Decryptor(stack, raw, TransitDecryptor(openbao))
+
+
+class TestSealedBodyResealer(ResealerContract):
+    @pytest.fixture
+    async def harness(self, raw: RawOpenBao, ingest: OpenBao) -> ResealerHarness:
+        return _Resealer(raw, ingest)

@@ -247,7 +247,6 @@ def test_a_choice_that_does_not_exist_is_refused_with_those_that_do() -> None:
         ("cipher.format", "envelope"),
         ("dedup", "canonical"),
         ("digest", "keyed"),
-        ("orphan_grace", "10m"),
     ],
 )
 def test_a_value_that_is_not_built_yet_is_refused_and_never_ignored(name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Cipher, QuarantineCipher and Decryptor over OpenBao's Transit secrets engine.
+"""Cipher, QuarantineCipher, Resealer and Decryptor over OpenBao's Transit secrets engine.
 
 `OpenBao` is the logged-in connection that they share; `TransitKeys` makes the keys.
 """
@@ -18,6 +18,7 @@ from snapshot_openbao.login import (
     TokenLogin,
 )
 from snapshot_openbao.paths import key_name
+from snapshot_openbao.resealer import SealedBodyResealer
 from snapshot_openbao.sealed_body import SealedBodyCipher
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Login",
     "OpenBao",
     "SealedBodyCipher",
+    "SealedBodyResealer",
     "SecretFile",
     "SecretText",
     "Timing",

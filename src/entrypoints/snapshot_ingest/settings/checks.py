@@ -58,15 +58,10 @@ def _refuse_what_is_not_built(settings: Settings) -> None:
         "cipher.format": settings.cipher.format is not CipherFormat.TRANSIT,
         "dedup": settings.dedup is not Dedup.POLLER,
         "digest": settings.digest is not DigestKind.PLAIN,
-        "orphan_grace": settings.orphan_grace != timedelta(0),
     }
     for path, is_meant in not_built.items():
         if is_meant:
             raise SettingsError(
                 f"this value of {path} is not built yet",
-                expected=f"{path} = {_shown(value_of(Settings(), path))}",
+                expected=f'{path} = "{value_of(Settings(), path)}"',
             )
-
-
-def _shown(value: object) -> str:
-    return '"0s"' if isinstance(value, timedelta) else f'"{value}"'

@@ -145,7 +145,7 @@ class Settings:
     on_rejected: OnRejected = OnRejected.QUARANTINE
     dedup: Dedup = Dedup.POLLER
     digest: DigestKind = DigestKind.PLAIN
-    orphan_grace: timedelta = timedelta(0)
+    orphan_grace: timedelta = timedelta(minutes=10)
     max_clock_ahead: timedelta = timedelta(minutes=10)
     nats: NatsSettings = field(factory=NatsSettings)
     postgres: PostgresSettings = field(factory=PostgresSettings)
@@ -162,5 +162,6 @@ class Settings:
         return IngestPolicy(
             hash_policy=self.hash_policy,
             on_rejected=self.on_rejected,
+            orphan_grace=self.orphan_grace,
             max_clock_ahead=self.max_clock_ahead,
         )
