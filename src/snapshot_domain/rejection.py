@@ -12,6 +12,7 @@ from snapshot_domain.errors import (
     Contended,
     Dependency,
     DependencyError,
+    Misconfigured,
     RateLimited,
     Refused,
     Unavailable,
@@ -187,6 +188,8 @@ def _outcome_of(fault: Exception) -> RetriedOutcome:
             return DependencyBusy(fault.dependency)
         case Unavailable():
             return DependencyUnavailable(fault.dependency)
+        case Misconfigured():
+            return DependencyMisconfigured(fault.dependency, str(fault))
         case DependencyError():
             return DependencyMisconfigured(Dependency.QUARANTINE, str(fault))
         case _:
