@@ -6,8 +6,11 @@
 from snapshot_openbao.batches import Limits
 from snapshot_openbao.cipher import TransitCipher
 from snapshot_openbao.client import Address
+from snapshot_openbao.compressed import CompressedCipher
 from snapshot_openbao.connection import OpenBao, Timing
+from snapshot_openbao.data_keys import DataKeyLimits
 from snapshot_openbao.decryptor import TransitDecryptor
+from snapshot_openbao.envelope import EnvelopeCipher
 from snapshot_openbao.keys import TransitKeys
 from snapshot_openbao.login import (
     AppRoleLogin,
@@ -24,7 +27,10 @@ from snapshot_openbao.sealed_body import SealedBodyCipher
 __all__ = [
     "Address",
     "AppRoleLogin",
+    "CompressedCipher",
     "Credential",
+    "DataKeyLimits",
+    "EnvelopeCipher",
     "Limits",
     "Login",
     "OpenBao",

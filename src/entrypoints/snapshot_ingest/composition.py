@@ -42,9 +42,12 @@ from snapshot_ingest.connections import message_source, openbao, postgres_pool
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.readiness import Readiness
-from snapshot_ingest.settings import Settings
+from snapshot_ingest.settings import CipherFormat, CipherSettings, Settings
 from snapshot_json import JsonSnapshotDecoder
 from snapshot_openbao import (
+    CompressedCipher,
+    DataKeyLimits,
+    EnvelopeCipher,
     OpenBao,
     SealedBodyCipher,
     SealedBodyResealer,
@@ -146,14 +149,15 @@ def compose(
     review = PostgresQuarantineReview(resources.pool)
     container.register(QuarantineReview, review)  # type: ignore[type-abstract]
     container.register(WaitingMessages, PostgresWaitingMessages(resources.pool))  # type: ignore[type-abstract]
-    cipher = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
+    transit = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
+    cipher = _cipher(settings.cipher, transit, resources.openbao, clock)
     container.register(Cipher, cipher)  # type: ignore[type-abstract]
-    quarantine_cipher = SealedBodyCipher(cipher, resources.openbao.threads)
+    quarantine_cipher = SealedBodyCipher(transit, resources.openbao.threads)
     container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
     # This login may open what waits, and nothing else: OpenBao sees to that.
     decryptor = TransitDecryptor(resources.openbao, mount=settings.openbao.mount)
     container.register(Decryptor, decryptor)  # type: ignore[type-abstract]
-    container.register(Resealer, SealedBodyResealer(decryptor, cipher))  # type: ignore[type-abstract]
+    container.register(Resealer, SealedBodyResealer(decryptor, transit))  # type: ignore[type-abstract]
     metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
@@ -166,3 +170,17 @@ def compose(
     for watch in (BacklogWatch, FloorWatch, Grace, WaitingSweep):
         container.build(watch)
     return container
+
+
+def _cipher(
+    settings: CipherSettings, transit: TransitCipher, openbao: OpenBao, clock: Clock
+) -> Cipher:
+    """The cipher of configurations, in the format that the settings choose."""
+    match settings.format:
+        case CipherFormat.TRANSIT:
+            return transit
+        case CipherFormat.COMPRESSED:
+            return CompressedCipher(transit, openbao.threads)
+        case CipherFormat.ENVELOPE:
+            limits = DataKeyLimits(settings.data_key_lifetime, settings.data_key_uses)
+            return EnvelopeCipher(transit, openbao.threads, clock, limits)

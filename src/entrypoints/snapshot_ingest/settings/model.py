@@ -86,9 +86,11 @@ class OpenBaoSettings:
 
 @frozen(kw_only=True)
 class CipherSettings:
-    """`[cipher]`."""
+    """`[cipher]`: how configurations are stored; the data keys are those of `envelope`."""
 
     format: CipherFormat = CipherFormat.TRANSIT
+    data_key_lifetime: timedelta = timedelta(minutes=15)
+    data_key_uses: int = 2**20
 
 
 @frozen(kw_only=True)
