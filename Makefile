@@ -8,6 +8,8 @@ DEVICES ?= 3000
 JOBS    ?= 2
 SEEDS   ?= 2000
 FIRST   ?= 0
+INPUTS  ?= 1000000
+SEED    ?= 0
 
 .DEFAULT_GOAL := help
 
@@ -47,6 +49,14 @@ test-unit: .venv/installed ## the tests without a server: seconds
 .PHONY: simulate
 simulate: .venv/installed ## SEEDS stories under faults on a virtual clock, from seed FIRST on
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --first $(FIRST)
+
+.PHONY: fuzz
+fuzz: .venv/installed ## INPUTS bad messages of seed SEED through decoder and worker; minutes
+	PYTHONPATH=tests $(BIN)/python -m fuzz --inputs $(INPUTS) --seed $(SEED)
+
+.PHONY: memory
+memory: .venv/installed ## the memory of a worker under a backlog of large messages; minutes, 10 GB of disk
+	PYTHONPATH=tests $(BIN)/python -m footprint
 
 .PHONY: test-system
 test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages

@@ -1,0 +1,1 @@
+"""Bad input: seeded mutations of the poller's messages through decoder and worker, and a judge."""
