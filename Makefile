@@ -10,6 +10,7 @@ SEEDS   ?= 2000
 FIRST   ?= 0
 INPUTS  ?= 1000000
 SEED    ?= 0
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 
@@ -57,6 +58,10 @@ fuzz: .venv/installed ## INPUTS bad messages of seed SEED through decoder and wo
 .PHONY: memory
 memory: .venv/installed ## the memory of a worker under a backlog of large messages; minutes, 10 GB of disk
 	PYTHONPATH=tests $(BIN)/python -m footprint
+
+.PHONY: soak
+soak: .venv/installed ## MINUTES of load and faults on the real servers: nothing of a worker may grow
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
 
 .PHONY: test-system
 test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages

@@ -110,11 +110,16 @@ async def use_case_of(settings: Settings) -> AsyncIterator[RealUseCase]:
 
 
 @asynccontextmanager
-async def real_world(stack: EmbeddedStack, folder: Path) -> AsyncIterator[RealWorld]:
-    """A world in which `r1` to `r3` are devices of `acme`, and `z1` is one of `zeta`."""
+async def real_world(
+    stack: EmbeddedStack, folder: Path, *, nats_url: str | None = None
+) -> AsyncIterator[RealWorld]:
+    """A world in which `r1` to `r3` are devices of `acme`, and `z1` is one of `zeta`.
+
+    Its stream is on the stack's NATS, or on the one at `nats_url`.
+    """
     addresses = stack.addresses
     async with (
-        place_on(addresses.nats_url) as place,
+        place_on(nats_url or addresses.nats_url) as place,
         postgres_world(addresses.postgres_admin_dsn) as postgres,
         RawOpenBao.of(stack) as openbao,
     ):

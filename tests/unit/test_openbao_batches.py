@@ -1,6 +1,7 @@
 """How items are put into requests to Transit, and how its answers are read."""
 
 import json
+import tracemalloc
 from base64 import b64decode, b64encode
 from uuid import UUID, uuid4
 
@@ -68,6 +69,19 @@ def test_an_encrypt_body_is_json_with_the_items_in_base64(texts: list[bytes]) ->
     assert body["partial_failure_response_code"] == 200
     assert [b64decode(entry["plaintext"]) for entry in body["batch_input"]] == texts
     assert all(set(entry) == {"plaintext"} for entry in body["batch_input"])
+
+
+def test_a_large_item_is_in_memory_once_when_its_body_is_built() -> None:
+    text = bytes(range(256)) * 20_000 + b"and what is left over"
+    batch = Batch(_KEYS[0], [Job(0, _KEYS[0], Secret(text))])
+    tracemalloc.start()
+    try:
+        body = batch.body(ENCRYPT)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert b64decode(json.loads(body)["batch_input"][0]["plaintext"], validate=True) == text
+    assert peak_bytes < 1.5 * len(body)
 
 
 def test_the_default_limits_stay_below_the_servers() -> None:

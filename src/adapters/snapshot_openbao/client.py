@@ -7,12 +7,13 @@ hold the token and the body in `.request`, those of hvac the whole answer in the
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 from attrs import field, frozen
 from hvac.adapters import RawAdapter
-from requests import Session
+from requests import Response, Session
 from requests.exceptions import (
     InvalidSchema,
     InvalidURL,
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from snapshot_openbao.errors import Problem
 
+_PIECE_BYTES = 64 * 1024
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -48,7 +50,7 @@ class Reply:
     """
 
     status: int
-    body: bytes = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
     retry_after: timedelta | None = None
 
 
@@ -67,7 +69,7 @@ class HttpClient:
         self._sessions_lock = threading.Lock()
 
     def post(
-        self, path: str, body: bytes, *, token: str, timeout_seconds: float
+        self, path: str, body: bytes | bytearray, *, token: str, timeout_seconds: float
     ) -> Reply | Problem:
         """What the path answers, whatever its status, or why there is no answer.
 
@@ -80,9 +82,11 @@ class HttpClient:
                 data=body,
                 timeout=(min(self._address.connect_seconds, timeout_seconds), timeout_seconds),
                 raise_exception=False,
+                stream=True,
             )
-            retry_after = _seconds_of(response.headers.get("Retry-After", ""))
-            return Reply(response.status_code, response.content, retry_after)
+            with closing(response):
+                retry_after = _seconds_of(response.headers.get("Retry-After", ""))
+                return Reply(response.status_code, _whole_body(response), retry_after)
         except (OSError, HTTPError) as error:  # RequestException is an OSError
             problem = _problem_of(error)
         return problem
@@ -116,6 +120,14 @@ class HttpClient:
             # A redirect would carry plaintext and token to an address that nobody configured.
             allow_redirects=False,
         )
+
+
+def _whole_body(response: Response) -> bytearray:
+    """What was answered, in memory once: requests itself keeps the pieces beside the whole."""
+    body = bytearray()
+    for piece in response.iter_content(_PIECE_BYTES):
+        body += piece
+    return body
 
 
 def _seconds_of(header: str) -> timedelta | None:

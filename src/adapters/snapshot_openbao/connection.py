@@ -40,7 +40,7 @@ class Request(Generic[_Read]):
     """A POST. Its body is built, and its answer read, only in the thread that sends it."""
 
     path: str
-    body: Callable[[], bytes] = field(repr=False)
+    body: Callable[[], bytes | bytearray] = field(repr=False)
     read: Callable[[Reply], _Read | Problem] = field(repr=False)
 
 

@@ -1,23 +1,26 @@
 """Reads the JSON of OpenBao's answers without letting an error hold any of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 
-def json_object(body: bytes) -> Mapping[str, Any] | None:
+
+def json_object(body: bytes | bytearray) -> Mapping[str, Any] | None:
     """The answer as a mapping, or None if it is no JSON object.
 
-    json's own error holds the whole document, so none leaves here.
+    msgspec reads the bytes as they are; the standard library would make a text of all of them
+    first, as large again.
     """
+    answer: object
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = msgspec.json.decode(body)
+    except (ValueError, RecursionError):  # a DecodeError is a ValueError
         answer = None
     return answer if isinstance(answer, dict) else None
 
 
-def error_texts(body: bytes) -> Sequence[str] | None:
+def error_texts(body: bytes | bytearray) -> Sequence[str] | None:
     """The texts under `errors`, or None if the answer is not of OpenBao's form."""
     answer = json_object(body)
     errors = answer.get("errors") if answer is not None else None
@@ -26,7 +29,7 @@ def error_texts(body: bytes) -> Sequence[str] | None:
     return [text for text in errors if isinstance(text, str)]
 
 
-def batch_results(body: bytes, count: int) -> Sequence[Mapping[str, Any]] | None:
+def batch_results(body: bytes | bytearray, count: int) -> Sequence[Mapping[str, Any]] | None:
     """The entries under `data.batch_results`, or None if there are not exactly `count` of them.
 
     They come with the status 200 as well as with 400 and 500.

@@ -2,6 +2,7 @@
 
 import logging
 
+from snapshot_ingest.allocator import return_large_blocks
 from snapshot_ingest.http.app import http_app
 from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import open_ingestion
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings) -> None:
     """Ingests until SIGINT or SIGTERM, then finishes what is in hand."""
+    return_large_blocks()
     with stop_signals() as stopping:
         async with (
             open_ingestion(settings) as ingestion,

@@ -1,0 +1,1 @@
+"""How much memory a worker process takes under a backlog of large configurations."""
