@@ -123,7 +123,12 @@ async def _publish_to_a_server_without_a_cipher(store: Path, folder: Path) -> No
 
 def _app_roles(stack: EmbeddedStack) -> tuple[AppRole, ...]:
     addresses = stack.addresses
-    return (addresses.ingest_approle, addresses.reader_approle, addresses.admin_approle)
+    return (
+        addresses.ingest_approle,
+        addresses.reader_approle,
+        addresses.operator_approle,
+        addresses.admin_approle,
+    )
 
 
 async def _log_in(url: str, role: AppRole) -> None:

@@ -18,7 +18,7 @@ from snapshot_openbao import SecretFile
 from support.command import finished, processes_of, running
 from support.http import fetched, is_ready
 
-_APPROLES = ("ingest_approle", "reader_approle", "admin_approle")
+_APPROLES = ("ingest_approle", "reader_approle", "operator_approle", "admin_approle")
 
 
 @frozen
@@ -100,7 +100,7 @@ async def test_the_admin_dsn_is_the_superusers(up: Up) -> None:
 
 async def test_each_approle_may_do_its_own_job_and_not_anothers(up: Up) -> None:
     key = f"tenant_{uuid4()}"
-    ingest, reader, admin = [await _token(up, role) for role in _APPROLES]
+    ingest, reader, _, admin = [await _token(up, role) for role in _APPROLES]
     body = {"plaintext": "c25hcHNob3Q="}
     assert await _status(up, ingest, f"keys/{key}", {"type": "aes256-gcm96"}) == 403
     assert await _status(up, admin, f"keys/{key}", {"type": "aes256-gcm96"}) == 200

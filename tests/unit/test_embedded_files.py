@@ -40,6 +40,7 @@ def addresses(tmp_path: Path) -> StackAddresses:
         openbao_url="http://127.0.0.1:8200",
         ingest_approle=role("ingest"),
         reader_approle=role("reader"),
+        operator_approle=role("operator"),
         admin_approle=role("admin"),
         pids=Pids(nats=1, postgres=2, openbao=3),
         **{
@@ -123,8 +124,10 @@ def test_the_settings_file_gives_each_section_its_own_role(
     folder = tmp_path / 'odd "name" \\ here'
     folder.mkdir()
     path = folder / "snapshot-ingest.toml"
-    ingest, reader = (role_with_password(folder, name) for name in ("worker", "reader"))
-    write_settings(path, addresses, ingest, reader, folder / "admin.password")
+    ingest, reader, operator = (
+        role_with_password(folder, name) for name in ("worker", "reader", "operator")
+    )
+    write_settings(path, addresses, ingest, reader, operator, folder / "admin.password")
     assert mode_of(path) == 0o600
     assert PASSWORD not in path.read_text("utf-8")
     assert ADMIN_PASSWORD not in path.read_text("utf-8")
@@ -132,6 +135,7 @@ def test_the_settings_file_gives_each_section_its_own_role(
     for section, role in (
         (settings.postgres, "worker"),
         (settings.reader.postgres, "reader"),
+        (settings.operator.postgres, "operator"),
         (settings.admin.postgres, "postgres"),
     ):
         assert section.dsn is not None

@@ -166,7 +166,7 @@ def test_every_statement_that_is_asked_for_exists_and_each_is_asked_for() -> Non
             for name, sql_file in re.findall(r'query\(\s*"(\w+)"(?:,\s*"([\w.]+)")?', source):
                 asked.add((name, sql_file or "queries.sql"))
     asked |= {(name, "roles.sql") for name in ("create_role", "set_login")}
-    asked |= {(name, "roles.sql") for name in ("grant_ingest", "grant_reader")}
+    asked |= {(name, "roles.sql") for name in ("grant_ingest", "grant_reader", "grant_operator")}
     decided = ("claim", "keep_for_a_person", "discard_orphans")
     asked |= {(name, "waiting_messages.sql") for name in decided}
     there = {

@@ -1,4 +1,4 @@
-"""Cipher, QuarantineCipher, Resealer and Decryptor over OpenBao's Transit secrets engine.
+"""The ports of ciphers, decryptors and keys over OpenBao's Transit secrets engine.
 
 `OpenBao` is the logged-in connection that they share; `TransitKeys` makes the keys.
 """
@@ -22,6 +22,7 @@ from snapshot_openbao.login import (
 )
 from snapshot_openbao.paths import key_name
 from snapshot_openbao.resealer import SealedBodyResealer
+from snapshot_openbao.rewrapper import TransitRewrapper
 from snapshot_openbao.sealed_body import SealedBodyCipher
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "TransitCipher",
     "TransitDecryptor",
     "TransitKeys",
+    "TransitRewrapper",
     "key_name",
 ]

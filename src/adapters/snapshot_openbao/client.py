@@ -55,7 +55,7 @@ class Reply:
 
 
 class HttpClient:
-    """Posts to OpenBao from any thread; each thread has a driver of its own.
+    """Speaks to OpenBao from any thread; each thread has a driver of its own.
 
     hvac's client is not thread-safe, does not say the status of every failure, and takes token,
     address and certificates from the environment where they are not given. Its adapter alone
@@ -75,8 +75,23 @@ class HttpClient:
 
         The timeout bounds each wait for the server.
         """
+        return self._exchange("post", path, body, token, timeout_seconds)
+
+    def get(self, path: str, *, token: str, timeout_seconds: float) -> Reply | Problem:
+        """The same without a body."""
+        return self._exchange("get", path, None, token, timeout_seconds)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | bytearray | None,
+        token: str,
+        timeout_seconds: float,
+    ) -> Reply | Problem:
         try:
-            response = self._adapter().post(
+            response = self._adapter().request(
+                method,
                 f"/v1/{path}",
                 headers=dict(_JSON) | ({"X-Vault-Token": token} if token else {}),
                 data=body,

@@ -37,10 +37,13 @@ class Timing:
 
 @frozen
 class Request(Generic[_Read]):
-    """A POST. Its body is built, and its answer read, only in the thread that sends it."""
+    """A POST, or a GET where there is no body.
+
+    The body is built, and the answer read, only in the thread that sends it.
+    """
 
     path: str
-    body: Callable[[], bytes | bytearray] = field(repr=False)
+    body: Callable[[], bytes | bytearray] | None = field(repr=False)
     read: Callable[[Reply], _Read | Problem] = field(repr=False)
 
 
@@ -150,18 +153,20 @@ class OpenBao:
             seconds_left = deadline - self._clock.monotonic()
             if seconds_left <= 0:
                 return Problem.NO_TIME_LEFT
-            reply = self._http.post(
-                request.path,
-                request.body(),
-                token=token.text,
-                timeout_seconds=min(self._timing.request_seconds, seconds_left),
-            )
+            reply = self._exchange(request, token, seconds_left)
             if isinstance(reply, Problem):
                 return reply
             self.retry_after = reply.retry_after
             return request.read(reply)
 
         return Problem.CLOSED if self._closed else await self.threads.run(work)
+
+    def _exchange(self, request: Request[T], token: _Token, seconds_left: float) -> Reply | Problem:
+        seconds = min(self._timing.request_seconds, seconds_left)
+        if request.body is None:
+            return self._http.get(request.path, token=token.text, timeout_seconds=seconds)
+        body = request.body()
+        return self._http.post(request.path, body, token=token.text, timeout_seconds=seconds)
 
     async def _logged_in(self, instead_of: _Token | Problem | None = None) -> _Token | Problem:
         """The token to use: another one than `instead_of`, made anew if nobody else did yet."""

@@ -22,8 +22,9 @@ from snapshot_postgres.pool import Connection, Pool, open_pool
 from snapshot_postgres.quarantine import PostgresQuarantine
 from snapshot_postgres.quarantine_review import PostgresQuarantineReview
 from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
-from snapshot_postgres.roles import grant_ingest_role, grant_reader_role
+from snapshot_postgres.roles import grant_ingest_role, grant_operator_role, grant_reader_role
 from snapshot_postgres.status import PostgresStatus, StoreStatus
+from snapshot_postgres.stored_texts import PostgresStoredTexts
 from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
 __all__ = [
@@ -36,11 +37,13 @@ __all__ = [
     "PostgresQuarantineReview",
     "PostgresSnapshotReader",
     "PostgresStatus",
+    "PostgresStoredTexts",
     "PostgresWaitingMessages",
     "StoreStatus",
     "StoredSnapshot",
     "connected",
     "grant_ingest_role",
+    "grant_operator_role",
     "grant_reader_role",
     "migrate",
     "open_pool",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from snapshot_domain.model import EncryptedSnapshot, SnapshotId, SnapshotKey
+from snapshot_domain.model import Ciphertext, EncryptedSnapshot, SnapshotId, SnapshotKey
 from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
 from snapshot_domain.ports import NeedsCiphertext, StoreAnswer
 
@@ -35,16 +35,14 @@ def batch_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:
         [None if ciphertext is None else ciphertext.format for ciphertext in ciphertexts],
         [snapshot.plaintext_bytes for snapshot in batch],
         [int(snapshot.flags) for snapshot in batch],
-        *_data_key_columns(batch),
+        *data_key_columns([ciphertext for ciphertext in ciphertexts if ciphertext is not None]),
     ]
 
 
-def _data_key_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:
-    """Ids, tenants and wrapped keys; each data key of the batch once."""
+def data_key_columns(ciphertexts: Sequence[Ciphertext]) -> list[list[object]]:
+    """Ids, tenants and wrapped keys; each data key of the ciphertexts once."""
     keys = {
-        key.key_id: key
-        for snapshot in batch
-        if snapshot.ciphertext is not None and (key := snapshot.ciphertext.wrapped_key) is not None
+        key.key_id: key for ciphertext in ciphertexts if (key := ciphertext.wrapped_key) is not None
     }
     return [
         list(keys),

@@ -20,6 +20,14 @@ async def grant_reader_role(connection: Connection, role: str, password: str) ->
     await _grant(connection, role, password, "grant_reader")
 
 
+async def grant_operator_role(connection: Connection, role: str, password: str) -> None:
+    """Makes or mends the role that brings texts under another key or format: see `_grant`.
+
+    The connection's role must own the backend's table, or it may not grant the right on it.
+    """
+    await _grant(connection, role, password, "grant_operator")
+
+
 async def _grant(connection: Connection, role: str, password: str, rights: str) -> None:
     """Creates the role if need be, sets its password, and grants its rights in this database.
 

@@ -42,7 +42,7 @@ from snapshot_ingest.connections import message_source, openbao, postgres_pool
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.readiness import Readiness
-from snapshot_ingest.settings import CipherFormat, CipherSettings, Settings
+from snapshot_ingest.settings import CipherFormat, Settings
 from snapshot_json import JsonSnapshotDecoder
 from snapshot_openbao import (
     CompressedCipher,
@@ -150,7 +150,7 @@ def compose(
     container.register(QuarantineReview, review)  # type: ignore[type-abstract]
     container.register(WaitingMessages, PostgresWaitingMessages(resources.pool))  # type: ignore[type-abstract]
     transit = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
-    cipher = _cipher(settings.cipher, transit, resources.openbao, clock)
+    cipher = configuration_cipher(settings, settings.cipher.format, resources.openbao, clock)
     container.register(Cipher, cipher)  # type: ignore[type-abstract]
     quarantine_cipher = SealedBodyCipher(transit, resources.openbao.threads)
     container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
@@ -172,15 +172,16 @@ def compose(
     return container
 
 
-def _cipher(
-    settings: CipherSettings, transit: TransitCipher, openbao: OpenBao, clock: Clock
+def configuration_cipher(
+    settings: Settings, chosen: CipherFormat, openbao: OpenBao, clock: Clock
 ) -> Cipher:
-    """The cipher of configurations, in the format that the settings choose."""
-    match settings.format:
+    """The cipher that makes this format of configurations."""
+    transit = TransitCipher(openbao, clock, mount=settings.openbao.mount)
+    match chosen:
         case CipherFormat.TRANSIT:
             return transit
         case CipherFormat.COMPRESSED:
             return CompressedCipher(transit, openbao.threads)
         case CipherFormat.ENVELOPE:
-            limits = DataKeyLimits(settings.data_key_lifetime, settings.data_key_uses)
+            limits = DataKeyLimits(settings.cipher.data_key_lifetime, settings.cipher.data_key_uses)
             return EnvelopeCipher(transit, openbao.threads, clock, limits)

@@ -29,8 +29,10 @@ from snapshot_domain.ports.quarantine_review import (
     QuarantineState,
 )
 from snapshot_domain.ports.resealer import Resealer
+from snapshot_domain.ports.rewrapper import KeyVersions, Rewrapper
 from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
 from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
+from snapshot_domain.ports.stored_texts import DataKeySwap, StoredText, StoredTexts, TextSwap
 from snapshot_domain.ports.waiting_messages import Resealed, WaitingMessage, WaitingMessages
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "CipherAnswer",
     "CipherItem",
     "Clock",
+    "DataKeySwap",
     "Decryptor",
     "DecryptorItem",
     "DeviceDirectory",
@@ -47,6 +50,7 @@ __all__ = [
     "FloorSource",
     "HashRepository",
     "KeyReference",
+    "KeyVersions",
     "MessageSource",
     "Metrics",
     "NeedsCiphertext",
@@ -62,11 +66,15 @@ __all__ = [
     "QuarantinedMessage",
     "Resealed",
     "Resealer",
+    "Rewrapper",
     "SnapshotDecoder",
     "SnapshotListener",
     "SnapshotNotice",
     "StoreAnswer",
+    "StoredText",
+    "StoredTexts",
     "TenantKey",
+    "TextSwap",
     "WaitingMessage",
     "WaitingMessages",
 ]

@@ -40,6 +40,7 @@ def write_stack_json(
         "openbao_url": addresses.openbao_url,
         "ingest_approle": _approle(addresses.ingest_approle),
         "reader_approle": _approle(addresses.reader_approle),
+        "operator_approle": _approle(addresses.operator_approle),
         "admin_approle": _approle(addresses.admin_approle),
         "http_url": http_url,
         "pids": {
@@ -56,9 +57,10 @@ def write_settings(
     addresses: StackAddresses,
     ingest: RoleAccess,
     reader: RoleAccess,
+    operator: RoleAccess,
     admin_password_file: Path,
 ) -> None:
-    """Settings for a second worker beside the first, and for `show`, `migrate` and `provision`."""
+    """Settings for a second worker beside the first, and for every other command."""
     admin_dsn = addresses.postgres_admin_dsn
     admin = RoleAccess("postgres", admin_password_file)
     write_private(
@@ -78,6 +80,12 @@ def write_settings(
                     password_file=reader.password_file,
                 ),
                 *_section("reader.openbao", **_login(addresses.reader_approle)),
+                *_section(
+                    "operator.postgres",
+                    dsn=operator.dsn(admin_dsn),
+                    password_file=operator.password_file,
+                ),
+                *_section("operator.openbao", **_login(addresses.operator_approle)),
                 *_section(
                     "admin.postgres", dsn=admin.dsn(admin_dsn), password_file=admin.password_file
                 ),

@@ -13,7 +13,13 @@ from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import AppRole, StackAddresses
 from snapshot_nats import ConnectionSettings, StreamShape, connect, ensure_consumer, ensure_stream
 from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitKeys
-from snapshot_postgres import connected, grant_ingest_role, grant_reader_role, migrate
+from snapshot_postgres import (
+    connected,
+    grant_ingest_role,
+    grant_operator_role,
+    grant_reader_role,
+    migrate,
+)
 
 STREAM_MAX_BYTES = 1024 * 1024 * 1024
 """Far more than the poller's stream has, so that a demonstration loses nothing to eviction."""
@@ -40,24 +46,29 @@ async def set_up(
     """
     ingest = _role(directory, "snapshot_ingest_worker")
     reader = _role(directory, "snapshot_ingest_reader")
-    await _set_up_postgres(addresses, ingest, reader)
+    operator = _role(directory, "snapshot_ingest_operator")
+    await _set_up_postgres(addresses, ingest, reader, operator)
     await _set_up_nats(addresses)
     await _set_up_openbao(addresses)
     admin_password_file = directory / "secrets" / "postgres_admin.password"
     write_private(admin_password_file, _password_of(addresses.postgres_admin_dsn))
     settings_file = directory / "snapshot-ingest.toml"
-    write_settings(settings_file, addresses, ingest, reader, admin_password_file)
+    write_settings(settings_file, addresses, ingest, reader, operator, admin_password_file)
     settings = load_settings(settings_file, overrides)
     return ReadyStack(addresses, ingest, settings_file, settings)
 
 
 async def _set_up_postgres(
-    addresses: StackAddresses, ingest: RoleAccess, reader: RoleAccess
+    addresses: StackAddresses, ingest: RoleAccess, reader: RoleAccess, operator: RoleAccess
 ) -> None:
     async with connected(addresses.postgres_admin_dsn) as connection:
         await migrate(connection, with_backend_tables=True)
-        await grant_ingest_role(connection, ingest.role, ingest.password_file.read_text("utf-8"))
-        await grant_reader_role(connection, reader.role, reader.password_file.read_text("utf-8"))
+        for access, grant in (
+            (ingest, grant_ingest_role),
+            (reader, grant_reader_role),
+            (operator, grant_operator_role),
+        ):
+            await grant(connection, access.role, access.password_file.read_text("utf-8"))
 
 
 async def _set_up_nats(addresses: StackAddresses) -> None:

@@ -9,9 +9,11 @@ from snapshot_ingest.settings.model import Dedup, DigestKind, Settings
 _POSITIVE = (
     "postgres.pool_size",
     "reader.postgres.pool_size",
+    "operator.postgres.pool_size",
     "admin.postgres.pool_size",
     "openbao.threads",
     "reader.openbao.threads",
+    "operator.openbao.threads",
     "admin.openbao.threads",
     "worker.batch_messages",
     "worker.batch_bytes",
@@ -19,7 +21,13 @@ _POSITIVE = (
     "worker.max_in_flight_bytes",
     "cipher.data_key_uses",
 )
-_ADDRESSES = ("nats.url", "openbao.url", "reader.openbao.url", "admin.openbao.url")
+_ADDRESSES = (
+    "nats.url",
+    "openbao.url",
+    "reader.openbao.url",
+    "operator.openbao.url",
+    "admin.openbao.url",
+)
 _DURATIONS = ("orphan_grace", "max_clock_ahead", "worker.grace")
 _PORTS = range(65536)
 

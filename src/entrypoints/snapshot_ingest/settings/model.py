@@ -58,7 +58,7 @@ class NatsSettings:
 
 @frozen(kw_only=True)
 class PostgresSettings:
-    """`[postgres]` and `[reader.postgres]`: the backend's database, as the role for the job.
+    """`[postgres]`, `[reader.postgres]` and so on: the backend's database, as the role for the job.
 
     `dsn` may hold a password; better is a password file.
     """
@@ -71,7 +71,7 @@ class PostgresSettings:
 
 @frozen(kw_only=True)
 class OpenBaoSettings:
-    """`[openbao]`, `[reader.openbao]`, `[admin.openbao]`: an AppRole or a token, not both."""
+    """`[openbao]`, `[reader.openbao]` and so on: an AppRole or a token, not both."""
 
     url: str | None = None
     mount: str = "transit"
@@ -132,6 +132,14 @@ class ReaderSettings:
 
 
 @frozen(kw_only=True)
+class OperatorSettings:
+    """`[operator]`: the credentials that bring stored texts under another key or format."""
+
+    postgres: PostgresSettings = field(factory=PostgresSettings)
+    openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
+
+
+@frozen(kw_only=True)
 class AdminSettings:
     """`[admin]`: the credentials that make tables and keys; only `migrate` and `provision`."""
 
@@ -156,6 +164,7 @@ class Settings:
     http: HttpSettings = field(factory=HttpSettings)
     worker: WorkerSettings = field(factory=WorkerSettings)
     reader: ReaderSettings = field(factory=ReaderSettings)
+    operator: OperatorSettings = field(factory=OperatorSettings)
     admin: AdminSettings = field(factory=AdminSettings)
 
     @property

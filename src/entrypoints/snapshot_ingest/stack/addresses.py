@@ -30,6 +30,7 @@ class StackAddresses:
     openbao_url: str
     ingest_approle: AppRole
     reader_approle: AppRole
+    operator_approle: AppRole
     admin_approle: AppRole
     pids: Pids
     nats_log: Path

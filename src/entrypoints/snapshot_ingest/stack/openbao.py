@@ -10,7 +10,15 @@ from signal import Signals
 
 from snapshot_ingest.stack.directory import StackDirectory, write_private
 from snapshot_ingest.stack.openbao_config import OpenBaoPaths, openbao_config
-from snapshot_ingest.stack.openbao_roles import ADMIN, INGEST, READER, ROLES, AppRole, Role
+from snapshot_ingest.stack.openbao_roles import (
+    ADMIN,
+    INGEST,
+    OPERATOR,
+    READER,
+    ROLES,
+    AppRole,
+    Role,
+)
 from snapshot_ingest.stack.ports import HOST
 from snapshot_ingest.stack.process import Command
 
@@ -20,7 +28,7 @@ _SEAL_KEY_BYTES = 32
 
 
 class OpenBaoServer:
-    """The keeper of keys: raft storage, a static seal, an audit log and three AppRoles."""
+    """The keeper of keys: raft storage, a static seal, an audit log and four AppRoles."""
 
     # The first start elects itself leader, which takes seconds and is random.
     start_deadline = timedelta(seconds=120)
@@ -40,6 +48,7 @@ class OpenBaoServer:
         self.url = f"http://{HOST}:{port}"
         self.ingest = self._app_role(INGEST)
         self.reader = self._app_role(READER)
+        self.operator = self._app_role(OPERATOR)
         self.admin = self._app_role(ADMIN)
 
     @property

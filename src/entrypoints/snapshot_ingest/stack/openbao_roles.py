@@ -1,4 +1,4 @@
-"""The three roles at OpenBao, and the least that each must be allowed."""
+"""The roles at OpenBao, and the least that each must be allowed."""
 
 from pathlib import Path
 
@@ -63,6 +63,15 @@ READER = Role(
     ),
 )
 
+# It reads no plaintext: rewrapping happens inside of OpenBao.
+OPERATOR = Role(
+    "snapshot-ingest-operator",
+    (
+        Grant("transit/rewrap/tenant_*", _UPDATE),
+        Grant("transit/keys/tenant_*", ("read",)),
+    ),
+)
+
 # There is no root token: what this role may not do, it can only grant itself through policies.
 ADMIN = Role(
     "snapshot-ingest-admin",
@@ -79,4 +88,4 @@ ADMIN = Role(
     ),
 )
 
-ROLES = (INGEST, READER, ADMIN)
+ROLES = (INGEST, READER, OPERATOR, ADMIN)

@@ -78,6 +78,7 @@ class EmbeddedStack:
             openbao_url=openbao.url,
             ingest_approle=openbao.ingest,
             reader_approle=openbao.reader,
+            operator_approle=openbao.operator,
             admin_approle=openbao.admin,
             pids=Pids(**{name: process.pid for name, process in self._processes.items()}),
             nats_log=nats.log,

@@ -6,16 +6,15 @@ Each command's module is imported when the command is run, so that --help stays 
 import asyncio
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from attrs import frozen
 
+from snapshot_ingest.cli.given import Given, given
+from snapshot_ingest.cli.keys import add_keys_commands
+from snapshot_ingest.cli.quarantine import quarantine_app
 from snapshot_ingest.command_errors import UsageError
 from snapshot_ingest.logs import LEVELS, set_up_logging
-
-if TYPE_CHECKING:
-    from snapshot_ingest.settings import Settings
 
 app = typer.Typer(
     name="snapshot-ingest",
@@ -24,43 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="Look at the settings.")
-app.add_typer(config_app, name="config")
-quarantine_app = typer.Typer(
-    help="Look at what could not be ingested, replay it, or drop it.", no_args_is_help=True
-)
-app.add_typer(quarantine_app, name="quarantine")
-
-_Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…")]
-_Reason = Annotated[str | None, typer.Option(help="Only of this reason, such as orphan.")]
-_Tenant = Annotated[str | None, typer.Option(help="Only of this tenant, a UUID.")]
-_Device = Annotated[str | None, typer.Option(help="Only of this device, a UUID.")]
-_Waiting = Annotated[
-    bool | None,
-    typer.Option("--waiting/--not-waiting", help="Only what waits, or only the rest."),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 # Some versions of typer use click, others carry a copy of it: this finds the right one's.
 ParserError: type[Exception] = next(
     each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
 )
 """The root of what the command line's parser raises."""
-
-
-@frozen
-class _Global:
-    """The options that stand before the command."""
-
-    config: Path | None
-    overrides: list[str]
-    log_level: str | None
-
-    def settings(self, default_level: str = "WARNING") -> "Settings":
-        """The settings, checked; logging is set up on the way."""
-        from snapshot_ingest.settings.loading import load_settings
-
-        set_up_logging(self.log_level or default_level)
-        return load_settings(self.config, self.overrides)
 
 
 @app.callback()
@@ -80,7 +48,7 @@ def options(
     if log_level is not None and log_level.upper() not in LEVELS:
         raise UsageError("--log-level is not known", expected=", ".join(LEVELS))
     level = log_level.upper() if log_level else None
-    context.obj = _Global(config, overrides or [], level)
+    context.obj = Given(config, overrides or [], level)
 
 
 @app.command()
@@ -88,7 +56,7 @@ def run(context: typer.Context) -> None:
     """Ingest from the configured servers until stopped."""
     from snapshot_ingest.commands.run import run as command
 
-    asyncio.run(command(_given(context).settings("INFO")))
+    asyncio.run(command(given(context).settings("INFO")))
 
 
 @app.command()
@@ -117,8 +85,8 @@ def up(
     from snapshot_ingest.commands.up import up as command
     from snapshot_ingest.stack import StackPorts
 
-    given = _given(context)
-    if given.config is not None:
+    before = given(context)
+    if before.config is not None:
         raise UsageError("up makes its own configuration", expected="no --config")
     if ephemeral and data_dir is not None:
         raise UsageError("--ephemeral and --data-dir are both given", expected="one of them")
@@ -133,9 +101,9 @@ def up(
         publish=publish or [],
         until_idle=until_idle,
         as_json=json,
-        overrides=given.overrides,
+        overrides=before.overrides,
     )
-    level = given.log_level or "WARNING"
+    level = before.log_level or "WARNING"
     set_up_logging(level)
     asyncio.run(command(asked, level))
 
@@ -170,7 +138,7 @@ def publish(
         rate=rate,
         register=register,
     )
-    asyncio.run(command(_given(context).settings(), asked))
+    asyncio.run(command(given(context).settings(), asked))
 
 
 @app.command()
@@ -183,7 +151,7 @@ def migrate(
     """Bring our own schema to this version."""
     from snapshot_ingest.commands.migrate import migrate as command
 
-    asyncio.run(command(_given(context).settings(), with_backend_tables=with_backend_tables))
+    asyncio.run(command(given(context).settings(), with_backend_tables=with_backend_tables))
 
 
 @app.command()
@@ -224,7 +192,7 @@ def provision(
         poll_interval=poll_interval,
     )
     tenants = [parse_tenant(each) for each in tenant or ()]
-    settings = _given(context).settings()
+    settings = given(context).settings()
     shape = asked.shape(settings.nats) if own_stream else None
     asyncio.run(command(settings, tenants, shape))
 
@@ -237,7 +205,7 @@ def status(
     """Say how much waits and how much is stored."""
     from snapshot_ingest.commands.status import status as command
 
-    asyncio.run(command(_given(context).settings(), as_json=json))
+    asyncio.run(command(given(context).settings(), as_json=json))
 
 
 @app.command()
@@ -248,7 +216,7 @@ def show(
     """Print one stored snapshot, decrypted with the reader's role."""
     from snapshot_ingest.commands.show import show as command
 
-    asyncio.run(command(_given(context).settings(), which))
+    asyncio.run(command(given(context).settings(), which))
 
 
 @config_app.command("show")
@@ -256,73 +224,9 @@ def config_show(context: typer.Context) -> None:
     """List every setting with its value; secrets only say that they are set."""
     from snapshot_ingest.commands.config_show import config_show as command
 
-    command(_given(context).settings())
+    command(given(context).settings())
 
 
-@quarantine_app.command("list")
-def quarantine_list(
-    context: typer.Context,
-    reason: _Reason = None,
-    tenant: _Tenant = None,
-    device: _Device = None,
-    waiting: _Waiting = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    as_json: _Json = False,
-) -> None:
-    """List the newest of what is kept."""
-    from snapshot_ingest.commands.quarantine import list_kept
-    from snapshot_ingest.quarantine.arguments import parse_selection
-
-    asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
-    asyncio.run(list_kept(_given(context).settings(), asked, limit, json_wanted=as_json))
-
-
-@quarantine_app.command("show")
-def quarantine_show(
-    context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="ID")],
-    reveal: Annotated[bool, typer.Option(help="Write its content instead, decrypted.")] = False,
-) -> None:
-    """Print what is known of one message; its content only with --reveal."""
-    from snapshot_ingest.commands import quarantine
-    from snapshot_ingest.quarantine.arguments import parse_ids
-
-    (entry_id,) = parse_ids([which])
-    command = quarantine.reveal if reveal else quarantine.show
-    asyncio.run(command(_given(context).settings(), entry_id))
-
-
-@quarantine_app.command("replay")
-def quarantine_replay(
-    context: typer.Context,
-    ids: _Ids = None,
-    reason: _Reason = None,
-    tenant: _Tenant = None,
-    device: _Device = None,
-    waiting: _Waiting = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that is kept.")] = False,
-    as_json: _Json = False,
-) -> None:
-    """Ingest messages once more, each at its own time."""
-    from snapshot_ingest.commands.quarantine import replay as command
-    from snapshot_ingest.quarantine.arguments import parse_chosen, parse_selection
-
-    asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
-    chosen = parse_chosen(ids or [], asked, everything=everything)
-    asyncio.run(command(_given(context).settings(), chosen, json_wanted=as_json))
-
-
-@quarantine_app.command("drop")
-def quarantine_drop(
-    context: typer.Context, ids: Annotated[list[str], typer.Argument(metavar="ID…")]
-) -> None:
-    """Give messages up for good: their content is erased, and does not come back."""
-    from snapshot_ingest.commands.quarantine import drop as command
-    from snapshot_ingest.quarantine.arguments import parse_ids
-
-    asyncio.run(command(_given(context).settings(), parse_ids(ids)))
-
-
-def _given(context: typer.Context) -> _Global:
-    given: _Global = context.obj
-    return given
+add_keys_commands(app)
+app.add_typer(config_app, name="config")
+app.add_typer(quarantine_app, name="quarantine")

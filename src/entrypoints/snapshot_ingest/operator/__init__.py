@@ -1,0 +1,1 @@
+"""What an operator's commands over all stored texts have in common."""

@@ -1,0 +1,28 @@
+"""The connections of an operator's command over stored texts."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from snapshot_domain.model import TenantId
+from snapshot_domain.ports import StoredTexts
+from snapshot_ingest.connections import postgres_pool
+from snapshot_ingest.operator.arguments import Work
+from snapshot_ingest.settings import Settings
+from snapshot_postgres import PostgresStoredTexts
+
+
+@asynccontextmanager
+async def open_stored_texts(settings: Settings) -> AsyncIterator[StoredTexts]:
+    """The stored texts as `[operator.postgres]`. Raises `SettingsError`."""
+    pool = await postgres_pool("operator.postgres", settings.operator.postgres)
+    try:
+        texts = PostgresStoredTexts(pool)
+        await texts.check()
+        yield texts
+    finally:
+        pool.terminate()
+
+
+async def tenants_of(work: Work, texts: StoredTexts) -> Sequence[TenantId]:
+    """The one that was asked for, or all that there are."""
+    return [work.tenant_id] if work.tenant_id is not None else await texts.tenants()
