@@ -26,7 +26,7 @@ _CANARY = b"canary-7d1f-set-password=hunter2-not-at-rest"
 
 async def test_secret_files_are_their_owners_alone(stack: EmbeddedStack) -> None:
     files = list(_secrets_folder(stack).iterdir())
-    assert len(files) == 6
+    assert len(files) == 7
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(_secrets_folder(stack).stat().st_mode) == 0o700
@@ -34,7 +34,7 @@ async def test_secret_files_are_their_owners_alone(stack: EmbeddedStack) -> None
 
 async def test_secret_ids_are_random_and_end_without_a_newline(stack: EmbeddedStack) -> None:
     texts = {role.secret_id_file.read_text() for role in _app_roles(stack)}
-    assert len(texts) == 3
+    assert len(texts) == 4
     assert all(text == text.strip() and len(text) >= 40 for text in texts)
 
 

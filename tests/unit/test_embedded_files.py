@@ -111,7 +111,7 @@ def test_stack_json_has_all_that_another_client_needs(
                 "role_id": f"role-of-{name}",
                 "secret_id_file": str(tmp_path / f"{name}.secret_id"),
             }
-            for name in ("ingest", "reader", "admin")
+            for name in ("ingest", "reader", "operator", "admin")
         },
         "http_url": "http://x:1",
         "pids": {"nats": 1, "postgres": 2, "openbao": 3},

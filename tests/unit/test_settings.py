@@ -363,8 +363,8 @@ def test_settings_show_no_secret() -> None:
 
 
 def test_the_secrets_are_all_known_as_such() -> None:
-    sections = ["postgres", "reader.postgres", "admin.postgres"]
-    vaults = ["openbao", "reader.openbao", "admin.openbao"]
+    sections = ["postgres", "reader.postgres", "operator.postgres", "admin.postgres"]
+    vaults = ["openbao", "reader.openbao", "operator.openbao", "admin.openbao"]
     assert set(SECRETS) == {
         "nats.password",
         *(f"{each}.{secret}" for each in sections for secret in ("dsn", "password")),
