@@ -1,16 +1,18 @@
 """The end of an orphan's grace: from then on it is a person's, or discarded by policy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from snapshot_domain.errors import DependencyError, Misconfigured, Unavailable
+from snapshot_domain.errors import KeyMissing, Misconfigured, Refused, Unavailable
 from snapshot_domain.events import GraceEnded
 from snapshot_domain.journal import logger
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.policy import IngestPolicy, OnRejected
 from snapshot_domain.ports import (
     Metrics,
+    OwnKey,
+    QuarantinedMessage,
     QuarantineId,
     QuarantineReview,
     Resealed,
@@ -43,32 +45,49 @@ class Grace:
             ids = [orphan.entry_id for orphan in orphans]
             self._tell(discarded=len(await self.waiting.discard_orphans(ids)))
             return
-        for part in _parts(orphans, self.limits):
-            self._tell(kept=await self._keep_for_a_person([each.entry_id for each in part]))
+        for batch in in_batches(orphans, self.limits):
+            self._tell(kept=await self._keep_for_a_person([each.entry_id for each in batch]))
+
+    async def hand_over(self, unopened: Sequence[QuarantineId]) -> None:
+        """What does not open can never be stored: a person has it, sealed as it is."""
+        if not unopened:
+            return
+        messages = await self._waiting_of(unopened)
+        as_they_are = [
+            Resealed(entry_id, message.ciphertext, message.ciphertext)
+            for entry_id, message in messages.items()
+        ]
+        handed_over = await self.waiting.keep_for_a_person(as_they_are)
+        logger.error(
+            "%d messages that waited do not open, and stay in the quarantine; expected the key "
+            "%s with which they were sealed; see whether it was deleted or made anew",
+            len(handed_over),
+            OwnKey.WAITING,
+        )
 
     async def _keep_for_a_person(self, entry_ids: Sequence[QuarantineId]) -> int:
-        """How many of them are a person's now; one that does not open goes on waiting."""
-        messages = await self.review.messages(entry_ids)
+        """How many of them are a person's now; what does not open is so as it is."""
+        messages = await self._waiting_of(entry_ids)
         answers = await self.resealer.reseal([sealed_item(each) for each in messages.values()])
-        resealed = [
-            Resealed(entry_id, message.ciphertext, answer)
-            for (entry_id, message), answer in zip(messages.items(), answers, strict=True)
-            if isinstance(answer, Ciphertext)
-        ]
+        resealed, unopened = [], []
+        for (entry_id, message), answer in zip(messages.items(), answers, strict=True):
+            if isinstance(answer, Ciphertext):
+                resealed.append(Resealed(entry_id, message.ciphertext, answer))
+            elif isinstance(answer, Refused):
+                unopened.append(entry_id)
         kept = await self.waiting.keep_for_a_person(resealed)
-        self._complain([answer for answer in answers if isinstance(answer, DependencyError)])
+        await self.hand_over(unopened)
+        for answer in answers:
+            if isinstance(answer, Unavailable | Misconfigured | KeyMissing):
+                raise answer
         return len(kept)
 
-    def _complain(self, faults: Sequence[DependencyError]) -> None:
-        for fault in faults:
-            if isinstance(fault, Unavailable | Misconfigured):
-                raise fault
-        if faults:
-            logger.warning(
-                "%d orphans wait on beyond their grace, because they do not open: %s",
-                len(faults),
-                faults[0],
-            )
+    async def _waiting_of(
+        self, entry_ids: Sequence[QuarantineId]
+    ) -> Mapping[QuarantineId, QuarantinedMessage]:
+        """Those that still wait: what became a person's meanwhile is under another key."""
+        messages = await self.review.messages(entry_ids)
+        return {entry_id: each for entry_id, each in messages.items() if each.waiting}
 
     def _tell(self, *, kept: int = 0, discarded: int = 0) -> None:
         if not kept + discarded:
@@ -86,18 +105,18 @@ class Grace:
         )
 
 
-def _parts(
+def in_batches(
     messages: Sequence[WaitingMessage], limits: WorkerLimits
 ) -> Iterator[list[WaitingMessage]]:
-    """The messages in parts that are no larger than a batch."""
-    part: list[WaitingMessage] = []
+    """The messages in parts that are no larger than a batch; a larger one comes alone."""
+    batch: list[WaitingMessage] = []
     room_bytes = limits.batch_bytes
     for message in messages:
-        is_full = message.size_bytes > room_bytes or len(part) == limits.batch_messages
-        if part and is_full:
-            yield part
-            part, room_bytes = [], limits.batch_bytes
-        part.append(message)
+        is_full = message.size_bytes > room_bytes or len(batch) == limits.batch_messages
+        if batch and is_full:
+            yield batch
+            batch, room_bytes = [], limits.batch_bytes
+        batch.append(message)
         room_bytes -= message.size_bytes
-    if part:
-        yield part
+    if batch:
+        yield batch

@@ -73,6 +73,11 @@ class Intake:
         """What it is paused for; empty while it is open."""
         return self._faults
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything may be asked of the dependencies now."""
+        return not self._faults and self._seconds_closed() <= 0
+
     def batches_allowed(self, most: int) -> int:
         """How many batches may be in flight now."""
         return most if self._narrowed_to is None else min(self._narrowed_to, most)

@@ -1,9 +1,10 @@
 """Replay: quarantined messages go through the use case again, each at its own time."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snapshot_domain.delivery import Ack, Delivery, Settlement
 from snapshot_domain.errors import Misconfigured, Unavailable
@@ -15,6 +16,7 @@ from snapshot_domain.outcome import (
     DependencyUnavailable,
     Outcome,
 )
+from snapshot_domain.policy import IngestPolicy, OnRejected
 from snapshot_domain.ports import (
     Backlog,
     Decryptor,
@@ -52,15 +54,22 @@ class ReplaySource:
     by its digest it can be unchanged although its text is stored nowhere, so only a person
     gives it up. After a `Retry` or a `Discard` it stays in the quarantine, where the use case
     has noted its reason if it is another one now; to try it again is to choose it again. An
-    empty answer of `fetch` means that all were delivered.
+    empty answer of `fetch` means that all were delivered. With `waiting_only` one that does not
+    wait any more is passed over.
     """
 
     def __init__(
-        self, review: QuarantineReview, decryptor: Decryptor, chosen: Sequence[QuarantineId]
+        self,
+        review: QuarantineReview,
+        decryptor: Decryptor,
+        chosen: Sequence[QuarantineId],
+        *,
+        waiting_only: bool = False,
     ) -> None:
         self._review = review
         self._decryptor = decryptor
         self._chosen = chosen
+        self._waiting_only = waiting_only
         self._tried = 0
         self._lent: set[QuarantineId] = set()
         self._unopened: list[QuarantineId] = []
@@ -121,7 +130,11 @@ class ReplaySource:
     async def _open(self, entry_ids: Sequence[QuarantineId]) -> list[Delivery]:
         """Those that are kept and open. Raises what keeps the decryptor from opening anything."""
         messages = await self._review.messages(entry_ids)
-        found = [(each, messages[each]) for each in entry_ids if each in messages]
+        found = [
+            (each, messages[each])
+            for each in entry_ids
+            if each in messages and (messages[each].waiting or not self._waiting_only)
+        ]
         answers = await self._decryptor.decrypt([sealed_item(message) for _, message in found])
         for answer in answers:
             if isinstance(answer, Unavailable | Misconfigured):
@@ -133,7 +146,7 @@ class ReplaySource:
                 deliveries.append(_delivery(entry_id, message, answer))
             else:
                 self._unopened.append(entry_id)
-                logger.warning("quarantined message %d does not open and stays", entry_id)
+                logger.debug("quarantined message %d does not open", entry_id)
         return deliveries
 
 
@@ -147,10 +160,18 @@ async def replay(
     """
     while deliveries := await use_case.source.fetch(batch_messages, batch_bytes):
         outcomes = await use_case.ingest(deliveries)
-        failed = _first_failure(outcomes)
+        failed = first_failure(outcomes)
         if failed is not None:
             return failed
     return None
+
+
+def policy_of_replay(policy: IngestPolicy) -> IngestPolicy:
+    """What is in the quarantine stays there for a person, whatever it is rejected for anew.
+
+    Policy had its say when the message came from the stream, and grace too.
+    """
+    return evolve(policy, on_rejected=OnRejected.QUARANTINE, orphan_grace=timedelta(0))
 
 
 def sealed_item(message: QuarantinedMessage) -> DecryptorItem:
@@ -185,7 +206,8 @@ def _delivery(entry_id: QuarantineId, message: QuarantinedMessage, body: RawMess
     )
 
 
-def _first_failure(outcomes: Sequence[Outcome]) -> DependencyFailed | None:
+def first_failure(outcomes: Sequence[Outcome]) -> DependencyFailed | None:
+    """The first dependency that failed, if any did."""
     for outcome in outcomes:
         if isinstance(outcome, DependencyFailed):
             return outcome

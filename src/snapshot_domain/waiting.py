@@ -1,6 +1,5 @@
 """The sweep over what waits in the quarantine: stored once its device or its key is there."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -9,12 +8,12 @@ from attrs import evolve
 from snapshot_domain.errors import DependencyError, Misconfigured
 from snapshot_domain.events import WaitingObserved
 from snapshot_domain.extension import Extension
-from snapshot_domain.grace import Grace
+from snapshot_domain.grace import Grace, in_batches
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.journal import logger
 from snapshot_domain.model import Ciphertext, TenantId
-from snapshot_domain.policy import OnRejected
+from snapshot_domain.outcome import DependencyBusy
 from snapshot_domain.ports import (
     CipherItem,
     Decryptor,
@@ -25,14 +24,13 @@ from snapshot_domain.ports import (
     WaitingMessage,
     WaitingMessages,
 )
-from snapshot_domain.replay import DependencyFailed, ReplaySource, replay
+from snapshot_domain.replay import ReplaySource, first_failure, policy_of_replay
 from snapshot_domain.secret import Secret
 from snapshot_domain.worker import WorkerLimits
 
 _EVERY_SECONDS = 5.0
 _REST_FOR_EACH_SECOND = 9.0
 _REST_SECONDS_AT_MOST = 30.0
-_PAGE = 500
 _CLAIM_LASTS = timedelta(seconds=30)
 _BEFORE_ALL = QuarantineId(0)
 _PROBE_TEXT = b"snapshot-ingest"
@@ -42,9 +40,9 @@ class WaitingSweep:
     """Looks every few seconds; what it finds ready goes through the use case, at its own time.
 
     An orphan is ready when its device is there and its tenant's, a message without a key when
-    that key encrypts. An orphan that is not ready when its grace is over waits no more. A
-    message that is rejected anew stays in the quarantine for its new reason, whatever policy
-    says: it is there already.
+    that key encrypts. An orphan that is not ready when its grace is over waits no more, and
+    neither does what cannot be opened. A message that is rejected anew stays in the quarantine,
+    whatever policy says: it is there already.
     """
 
     def __init__(
@@ -56,6 +54,8 @@ class WaitingSweep:
         grace: Grace,
         intake: Intake,
         limits: WorkerLimits,
+        *,
+        page_messages: int = 500,
     ) -> None:
         self._use_case = use_case
         self._waiting = waiting
@@ -64,6 +64,8 @@ class WaitingSweep:
         self._grace = grace
         self._intake = intake
         self._limits = limits
+        self._page_messages = page_messages
+        self._batch_messages = limits.batch_messages
         self._clock = use_case.clock
         self._complained_of = ""
 
@@ -71,31 +73,29 @@ class WaitingSweep:
         """Sweeps until it is cancelled, with a rest after each look that grows with its length."""
         while True:
             began = self._clock.monotonic()
-            if not self._intake.faults:
+            if self._intake.is_open:
                 await self._try_to_look()
             rest_seconds = _REST_FOR_EACH_SECOND * (self._clock.monotonic() - began)
             rest_seconds = min(max(_EVERY_SECONDS, rest_seconds), _REST_SECONDS_AT_MOST)
             await self._clock.sleep(rest_seconds)
 
     async def look(self) -> None:
-        """Goes over all that waits, once.
+        """Goes over all that waits now, once; what comes later is for the next look.
 
         Ends early when a dependency fails; raises `DependencyError` if nothing came of it.
         """
-        usable: dict[TenantId, bool] = {}
-        waiting: Counter[QuarantineReason] = Counter()
-        after = _BEFORE_ALL
-        while page := await self._waiting.page(after, _PAGE):
-            after = page[-1].entry_id
-            waiting.update(message.reason for message in page)
-            if not await self._handle(page, usable):
-                return
+        counts = await self._waiting.counts()
+        orphans = counts.get(QuarantineReason.ORPHAN, 0)
         self._use_case.metrics.record(
-            WaitingObserved(
-                orphans=waiting[QuarantineReason.ORPHAN],
-                keyless=waiting[QuarantineReason.KEY_MISSING],
-            )
+            WaitingObserved(orphans=orphans, keyless=sum(counts.values()) - orphans)
         )
+        usable: dict[TenantId, bool] = {}
+        after = _BEFORE_ALL
+        goes_on = True
+        while goes_on:
+            page = await self._waiting.page(after, self._page_messages)
+            goes_on = await self._handle(page, usable) and len(page) == self._page_messages
+            after = page[-1].entry_id if page else after
 
     async def _try_to_look(self) -> None:
         try:
@@ -118,14 +118,8 @@ class WaitingSweep:
         orphans = [each for each in page if each.reason is QuarantineReason.ORPHAN]
         keyless = [each for each in page if each.reason is not QuarantineReason.ORPHAN]
         ready = {*await self._with_device(orphans), *await self._with_key(keyless, usable)}
-        goes_on = await self._release([each.entry_id for each in page if each.entry_id in ready])
-        over = [
-            each for each in orphans if each.entry_id not in ready and self._grace.is_over(each)
-        ]
-        claimed = await self._claim([each.entry_id for each in over])
-        if claimed:
-            await self._grace.end([each for each in over if each.entry_id in claimed])
-            self._complained_of = ""
+        goes_on = await self._release([each for each in page if each.entry_id in ready])
+        await self._end([each for each in orphans if each.entry_id not in ready])
         return goes_on
 
     async def _with_device(self, orphans: Sequence[WaitingMessage]) -> list[QuarantineId]:
@@ -152,39 +146,64 @@ class WaitingSweep:
                 usable[tenant_id] = isinstance(answer, Ciphertext)
         return [each.entry_id for each in keyless if each.tenant_id and usable[each.tenant_id]]
 
-    async def _claim(self, entry_ids: Sequence[QuarantineId]) -> list[QuarantineId]:
+    async def _claim(self, messages: Sequence[WaitingMessage]) -> list[WaitingMessage]:
         """Those of them that are now ours, in their order."""
-        if not entry_ids:
+        if not messages:
             return []
-        claimed = await self._waiting.claim(entry_ids, _CLAIM_LASTS)
-        return [each for each in entry_ids if each in claimed]
+        ids = [message.entry_id for message in messages]
+        claimed = await self._waiting.claim(ids, _CLAIM_LASTS)
+        return [message for message in messages if message.entry_id in claimed]
 
-    async def _release(self, ready: Sequence[QuarantineId]) -> bool:
-        """Ingests them; whether no dependency failed."""
-        claimed = await self._claim(ready)
-        if not claimed:
-            return True
-        source = ReplaySource(self._review, self._decryptor, claimed)
+    async def _release(self, ready: Sequence[WaitingMessage]) -> bool:
+        """Ingests them a batch at a time; whether every dependency does its work.
+
+        In another order each time, and fewer at a time while somebody is in the way: one device
+        that is held locked makes its whole batch wait, and must not do so to the same others
+        for ever.
+        """
+        rest = self._use_case.backoff.random.sample(ready, len(ready))
+        while rest:
+            limits = evolve(self._limits, batch_messages=self._batch_messages)
+            batch = next(in_batches(rest, limits))
+            rest = rest[len(batch) :]
+            claimed = await self._claim(batch)
+            if claimed and not await self._ingest([each.entry_id for each in claimed]):
+                return False
+        return True
+
+    async def _ingest(self, claimed: Sequence[QuarantineId]) -> bool:
         limits = self._limits
-        failed = await replay(self._over(source), limits.batch_messages, limits.batch_bytes)
+        source = ReplaySource(self._review, self._decryptor, claimed, waiting_only=True)
+        use_case = self._over(source)
+        while deliveries := await source.fetch(limits.batch_messages, limits.batch_bytes):
+            outcomes = await use_case.ingest(deliveries)
+            self._intake.note(outcomes, limits.batches_in_flight)
+            failed = first_failure(outcomes)
+            self._adapt(is_busy=isinstance(failed, DependencyBusy))
+            if failed is not None and not isinstance(failed, DependencyBusy):
+                return False
+        await self._grace.hand_over(source.unopened)
         self._complained_of = ""
-        self._tell(claimed, failed)
-        return failed is None
+        logger.info("%d messages that waited in the quarantine were tried again", len(claimed))
+        return self._intake.is_open
+
+    def _adapt(self, *, is_busy: bool) -> None:
+        wider = self._batch_messages // 2 if is_busy else self._batch_messages * 2
+        self._batch_messages = min(max(wider, 1), self._limits.batch_messages)
 
     def _over(self, source: ReplaySource) -> IngestSnapshot:
-        """The use case with this source, and with a quarantine for whatever is rejected anew."""
         use_case = self._use_case
-        policy = evolve(use_case.policy, on_rejected=OnRejected.QUARANTINE)
+        policy = policy_of_replay(use_case.policy)
         return evolve(
             use_case,
             source=source,
             extension=Extension(source, use_case.clock),
+            policy=policy,
             rejection=evolve(use_case.rejection, policy=policy),
         )
 
-    def _tell(self, claimed: Sequence[QuarantineId], failed: DependencyFailed | None) -> None:
-        logger.info(
-            "%d messages that waited in the quarantine were tried again%s",
-            len(claimed),
-            "" if failed is None else f", until the {failed.dependency} failed",
-        )
+    async def _end(self, orphans: Sequence[WaitingMessage]) -> None:
+        over = await self._claim([each for each in orphans if self._grace.is_over(each)])
+        if over:
+            await self._grace.end(over)
+            self._complained_of = ""

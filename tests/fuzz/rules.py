@@ -1,6 +1,7 @@
 """The rules that hold for every input, whatever it is; each broken one is told without content."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -82,9 +83,11 @@ def _settlement_fits(handled: Handled) -> str | None:
 
 def _quarantine_fits(handled: Handled) -> str | None:
     outcome = handled.outcome
-    is_due = isinstance(outcome, RejectedOutcome) and (
-        handled.policy.on_rejected is OnRejected.QUARANTINE or isinstance(outcome, TenantKeyMissing)
+    waits = isinstance(outcome, TenantKeyMissing) or (
+        isinstance(outcome, Orphaned) and handled.policy.orphan_grace > timedelta(0)
     )
+    is_kept = handled.policy.on_rejected is OnRejected.QUARANTINE or waits
+    is_due = isinstance(outcome, RejectedOutcome) and is_kept
     if (handled.kept is not None) is not is_due:
         return f"{name_of(outcome)} is {'' if is_due else 'not '}in the quarantine"
     if handled.kept is not None and handled.kept != handled.body:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshot_domain.ports import DecryptorItem, OwnKey, QuarantineReason, QuarantineState
+from snapshot_domain.ports import DecryptorItem, OwnKey, QuarantineReason
 from snapshot_domain.rejection import quarantine_aad
 from snapshot_domain.secret import RawMessage
 from snapshot_ingest.clock import SystemClock
@@ -95,13 +95,13 @@ async def test_under_discard_an_orphan_waits_out_its_grace_and_is_then_dropped(
     world: RealWorld,
 ) -> None:
     await world.publish("text", of="never")
-    async with _worker(world, "on_rejected=discard", "orphan_grace=1s"):
+    async with _worker(world, "on_rejected=discard", "orphan_grace=1s") as ingestion:
 
-        async def is_dropped() -> bool:
-            rows = await world.postgres.admin.fetch("SELECT state FROM snapshot_ingest.quarantine")
-            return [row["state"] for row in rows] == [QuarantineState.DROPPED]
+        async def is_given_up() -> bool:
+            ended = "snapshot_ingest_orphan_grace_ended_total"
+            return ingestion.registry.get_sample_value(ended, {"end": "discarded"}) == 1
 
-        await until_true(is_dropped)
+        await until_true(is_given_up)
     assert await world.kept() == []
 
 
@@ -113,7 +113,7 @@ async def test_what_waits_for_its_key_is_stored_once_the_key_answers(world: Real
     await world.register("k1", "keyless")
     async with _worker(world):
         await _until_stored(world, "k1", ["text"])
-    assert await world.kept() == []
+        await _until_kept(world)
 
 
 async def test_a_thousand_orphans_hold_up_nobody_and_end_as_they_must(world: RealWorld) -> None:

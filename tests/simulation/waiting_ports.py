@@ -14,6 +14,7 @@ from snapshot_domain.ports import (
     DecryptorItem,
     QuarantinedMessage,
     QuarantineId,
+    QuarantineReason,
     Resealed,
     Resealer,
     WaitingMessage,
@@ -29,6 +30,11 @@ class StormyWaitingMessages:
 
     inner: WaitingMessages
     passage: Passage
+
+    async def counts(self) -> Mapping[QuarantineReason, int]:
+        """See WaitingMessages."""
+        await self.passage.step("count what waits")
+        return await self.inner.counts()
 
     async def page(self, after: QuarantineId, limit: int) -> Sequence[WaitingMessage]:
         """See WaitingMessages."""

@@ -122,9 +122,11 @@ class MemoryWorld:
         waiting: WaitingMessages | None = None,
         resealer: Resealer | None = None,
         intake: Intake | None = None,
+        limits: WorkerLimits | None = None,
+        page_messages: int = 500,
     ) -> WaitingSweep:
         """A sweep over what waits in this world, with its policy."""
-        limits = WorkerLimits()
+        limits = limits or WorkerLimits()
         waiting = waiting or MemoryWaitingMessages(self.quarantine)
         review = MemoryQuarantineReview(self.quarantine)
         return WaitingSweep(
@@ -142,6 +144,7 @@ class MemoryWorld:
             ),
             intake=intake or self.intake(),
             limits=limits,
+            page_messages=page_messages,
         )
 
     def publish(

@@ -2,27 +2,35 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from snapshot_domain.errors import Dependency, Misconfigured, Refused, Unavailable
+from snapshot_domain.errors import Contended, Dependency, Misconfigured, Refused, Unavailable
 from snapshot_domain.events import GraceEnded, WaitingObserved
-from snapshot_domain.model import Ciphertext
-from snapshot_domain.policy import IngestPolicy, OnRejected
+from snapshot_domain.model import Ciphertext, EncryptedSnapshot
+from snapshot_domain.policy import HashPolicy, IngestPolicy, OnRejected
 from snapshot_domain.ports import (
+    CipherAnswer,
     CipherItem,
     DecryptorItem,
     OwnKey,
     QuarantineReason,
     QuarantineState,
+    StoreAnswer,
     TenantKey,
 )
 from snapshot_domain.rejection import quarantine_aad
 from snapshot_domain.secret import RawMessage
-from snapshot_memory import MemoryDecryptor, MemoryWaitingMessages
+from snapshot_domain.worker import WorkerLimits
+from snapshot_memory import (
+    MemoryDecryptor,
+    MemoryHashRepository,
+    MemoryResealer,
+    MemoryWaitingMessages,
+)
 from support.faults import FaultyCipher
 from support.memory_world import MemoryWorld
 from support.messages import MORNING, device, tenant
@@ -233,7 +241,7 @@ async def test_a_thousand_orphans_end_as_they_must_and_hold_up_nobody(world: Mem
     await sweep.look()
     stored = [name for name in names if await world.texts(name)]
     assert stored == names[::2]
-    assert world.metrics.events[-1] == WaitingObserved(orphans=1_000, keyless=0)
+    assert WaitingObserved(orphans=1_000, keyless=0) in world.metrics.events
     world.clock.advance(GRACE)
     await sweep.look()
     assert _kept(world) == [(QuarantineReason.ORPHAN, False)] * 500
@@ -276,15 +284,32 @@ class Grudging:
         return [self.answer] * len(items)
 
 
-async def test_an_orphan_that_does_not_open_waits_on_and_is_told_of(
+async def test_an_orphan_that_does_not_open_is_a_persons_as_it_is(
     world: MemoryWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     await _orphan(world, "new")
+    (before,) = world.quarantine.messages.values()
     world.clock.advance(GRACE)
     refusal = Refused(Dependency.CIPHER, "it does not open")
     await world.sweep(resealer=Grudging(refusal)).look()
-    assert _kept(world) == [(QuarantineReason.ORPHAN, True)]
-    assert "1 orphans wait on beyond their grace" in caplog.text
+    (after,) = world.quarantine.messages.values()
+    assert after == evolve(before, waiting=False)
+    assert "1 messages that waited do not open" in caplog.text
+
+
+async def test_a_ready_message_that_does_not_open_is_a_persons_and_told_of_once(
+    world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _orphan(world, "new1", "new2")
+    _register(world, "new1", "new2")
+    world.keyring.delete(OwnKey.WAITING)
+    world.keyring.create(OwnKey.WAITING)
+    sweep = world.sweep()
+    await sweep.look()
+    world.clock.advance(timedelta(minutes=1))
+    await sweep.look()
+    assert _kept(world) == [(QuarantineReason.ORPHAN, False)] * 2
+    assert caplog.text.count("do not open") == 1
 
 
 async def test_what_an_operator_must_mend_is_said_once_and_nothing_is_lost(
@@ -331,3 +356,155 @@ async def test_nothing_of_what_waits_is_ever_logged(
     assert "canary" not in caplog.text
     assert "canary" not in repr(world.metrics.events)
     assert all(isinstance(each.ciphertext, Ciphertext) for each in world.repository.rows.values())
+
+
+@pytest.mark.parametrize("again", ["sweep", "stream"])
+async def test_a_keyless_message_that_turns_out_to_be_an_orphan_is_not_discarded_for_it(
+    world: MemoryWorld, again: str
+) -> None:
+    world.with_policy(DISCARD)
+    world.keyring.delete(TenantKey(tenant("zeta")))
+    world.publish("keyless", of="z1", owner="zeta")
+    (delivery,) = await world.source.fetch(1, 1 << 20)
+    await world.use_case.ingest([delivery])
+    world.clock.advance(30 * GRACE)
+    world.directory.register(device("z1"), tenant("acme"))
+    world.keyring.create(TenantKey(tenant("zeta")))
+    if again == "stream":
+        await world.use_case.ingest([delivery])
+    sweep = world.sweep()
+    await sweep.look()
+    world.clock.advance(timedelta(minutes=1))
+    await sweep.look()
+    assert [reason for reason, _ in _kept(world)] == [QuarantineReason.ORPHAN]
+
+
+async def test_a_text_under_a_wrong_digest_is_only_a_persons_to_give_up(
+    world: MemoryWorld,
+) -> None:
+    world.with_policy(IngestPolicy(hash_policy=HashPolicy.ENFORCE))
+    world.publish("other", of="r1", sha256_hash="a" * 64)
+    (delivery,) = await world.source.fetch(1, 1 << 20)
+    await world.use_case.ingest([delivery])
+    world.with_policy(IngestPolicy())
+    world.directory.remove(device("r1"))
+    await world.use_case.ingest([delivery])
+    assert _kept(world) == [(QuarantineReason.HASH_MISMATCH, False)]
+
+
+class OneLocked(MemoryHashRepository):
+    """One device is locked by somebody: every batch that it is in fails."""
+
+    async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
+        if any(each.key.device_id == device("locked") for each in batch):
+            raise Contended(Dependency.REPOSITORY, "somebody holds it locked")
+        return await super().store(batch)
+
+
+async def test_a_locked_device_does_not_hold_up_the_same_others_for_ever(
+    world: MemoryWorld,
+) -> None:
+    names = [f"new{number}" for number in range(30)]
+    await _orphan(world, "locked", *names)
+    _register(world, "locked", *names)
+    world.with_repository(OneLocked(world.directory))
+    sweep = world.sweep(limits=WorkerLimits(batch_messages=5))
+    for _ in range(8):
+        await sweep.look()
+        world.clock.advance(timedelta(minutes=1))
+    assert len(_kept(world)) == 1
+
+
+async def test_pages_are_looked_at_one_after_the_other_and_new_arrivals_end_no_look_late(
+    world: MemoryWorld,
+) -> None:
+    names = [f"new{number}" for number in range(7)]
+    await _orphan(world, *names)
+    _register(world, *names)
+    await world.sweep(page_messages=3).look()
+    assert _kept(world) == []
+
+
+async def test_a_dependency_that_fails_ends_the_look_and_intake_hears_of_it(
+    world: MemoryWorld,
+) -> None:
+    await _orphan(world, "new1", "new2")
+    _register(world, "new1", "new2")
+    cipher = FaultyCipher(world.use_case.cipher, raises=DOWN)
+    world.with_cipher(cipher)
+    intake = world.intake()
+    await world.sweep(intake=intake, page_messages=1).look()
+    assert len(cipher.asked) == 1
+    assert set(intake.faults) == {Dependency.CIPHER}
+
+
+async def test_each_tenants_key_is_tried_once_a_look_also_over_several_pages(
+    world: MemoryWorld,
+) -> None:
+    world.keyring.delete(TenantKey(tenant("zeta")))
+    for hour in range(4):
+        world.publish("keyless", of="z1", owner="zeta", at=MORNING + timedelta(hours=hour))
+    await world.ingest()
+    cipher = FaultyCipher(world.use_case.cipher)
+    world.with_cipher(cipher)
+    await world.sweep(page_messages=1).look()
+    assert len(cipher.asked) == 1
+    assert WaitingObserved(orphans=0, keyless=4) in world.metrics.events
+
+
+async def test_no_more_is_in_hand_than_a_batch_may_have(world: MemoryWorld) -> None:
+    names = [f"new{number}" for number in range(9)]
+    await _orphan(world, *names)
+    size_bytes = next(iter(world.quarantine.messages.values())).size_bytes
+    resealer = Measuring(MemoryResealer(world.keyring))
+    world.clock.advance(GRACE)
+    limits = WorkerLimits(batch_messages=4, batch_bytes=3 * size_bytes)
+    await world.sweep(resealer=resealer, limits=limits).look()
+    assert resealer.batches == [3, 3, 3]
+    assert _kept(world) == [(QuarantineReason.ORPHAN, False)] * 9
+
+
+@frozen
+class Measuring:
+    """Notes how many it is asked for at once."""
+
+    inner: MemoryResealer
+    batches: list[int] = field(factory=list)
+
+    async def reseal(self, items: Sequence[DecryptorItem]) -> Sequence[CipherAnswer]:
+        self.batches.append(len(items))
+        return await self.inner.reseal(items)
+
+
+class Odd(MemoryWaitingMessages):
+    """Breaks its promise once, and then keeps it."""
+
+    async def counts(self) -> Mapping[QuarantineReason, int]:
+        if not ODD_LOOKS:
+            ODD_LOOKS.append("broken")
+            raise ZeroDivisionError("canary")
+        return await super().counts()
+
+
+ODD_LOOKS: list[str] = []
+
+
+async def test_a_sweep_outlives_a_fault_that_nobody_foresaw(
+    world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _orphan(world, "new")
+    _register(world, "new")
+    sweeping = asyncio.create_task(world.sweep(Odd(world.quarantine)).run())
+    await until(lambda: not world.quarantine.messages)
+    sweeping.cancel()
+    assert "unforeseen ZeroDivisionError" in caplog.text
+    assert "canary" not in caplog.text
+
+
+async def test_between_two_looks_are_a_few_seconds(world: MemoryWorld) -> None:
+    start, looks = world.clock.monotonic(), 0
+    sweeping = asyncio.create_task(world.sweep().run())
+    await until(lambda: world.clock.monotonic() >= start + 60)
+    sweeping.cancel()
+    looks = sum(isinstance(event, WaitingObserved) for event in world.metrics.events)
+    assert 11 <= looks <= 14

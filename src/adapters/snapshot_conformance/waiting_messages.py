@@ -206,5 +206,51 @@ class WaitingMessagesContract:
         assert len(decided) == 5
         assert await ours.kept() == []
 
-    async def test_it_says_that_it_works(self, world: WaitingMessagesWorld) -> None:
-        await world.waiting.check()
+    async def test_it_says_how_many_wait_for_what(self, ours: WaitingRoom) -> None:
+        before = await ours.waiting.counts()
+        keyless = evolve(ours.message(3), reason=QuarantineReason.KEY_MISSING)
+        await ours.keep_all([keyless, evolve(ours.message(4), waiting=False)])
+        dropped, *_ = await ours.keep(1, 2)
+        await ours.review.drop([dropped])
+        after = await ours.waiting.counts()
+        for reason in (QuarantineReason.ORPHAN, QuarantineReason.KEY_MISSING):
+            assert after[reason] == before.get(reason, 0) + 1
+
+    async def test_what_does_not_wait_is_neither_claimed_nor_a_persons_anew(
+        self, ours: WaitingRoom
+    ) -> None:
+        await ours.keep_all([evolve(ours.message(1), waiting=False)])
+        (a_persons,) = await ours.review.select(ours.everything)
+        assert await ours.waiting.claim([a_persons], _MINUTE) == set()
+        assert await ours.waiting.keep_for_a_person(await ours.resealed(a_persons)) == set()
+        assert (await ours.review.messages([a_persons]))[a_persons].ciphertext != (
+            Ciphertext(f"si1q:anew|{a_persons}")
+        )
+
+    async def test_what_does_not_open_is_handed_over_as_it_is(self, ours: WaitingRoom) -> None:
+        (entry_id,) = await ours.keep(1)
+        before = (await ours.review.messages([entry_id]))[entry_id]
+        as_it_is = Resealed(entry_id, before.ciphertext, before.ciphertext)
+        assert await ours.waiting.keep_for_a_person([as_it_is]) == {entry_id}
+        after = (await ours.review.messages([entry_id]))[entry_id]
+        assert after == evolve(before, waiting=False)
+
+    async def test_the_wait_of_what_was_kept_for_another_reason_begins_when_it_is_an_orphan(
+        self, ours: WaitingRoom
+    ) -> None:
+        await ours.keep_all([evolve(ours.message(1), reason=QuarantineReason.KEY_MISSING)])
+        await ours.pass_time(30 * _MINUTE)
+        await ours.keep_all([ours.message(1)])
+        (orphan,) = await ours.page()
+        assert orphan.reason is QuarantineReason.ORPHAN
+        assert orphan.waited < _MINUTE
+
+    async def test_a_message_kept_for_its_digest_never_becomes_an_orphan(
+        self, ours: WaitingRoom
+    ) -> None:
+        reason = QuarantineReason.HASH_MISMATCH
+        kept = evolve(ours.message(1), reason=reason, waiting=False)
+        await ours.keep_all([kept])
+        await ours.keep_all([ours.message(1)])
+        (entry_id,) = await ours.review.select(ours.everything)
+        assert (await ours.review.messages([entry_id]))[entry_id] == kept

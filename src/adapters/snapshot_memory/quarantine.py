@@ -12,6 +12,7 @@ from snapshot_domain.ports import (
     QuarantinedMessage,
     QuarantineEntry,
     QuarantineId,
+    QuarantineReason,
     QuarantineState,
 )
 from snapshot_memory.clock import ManualClock
@@ -43,6 +44,9 @@ class MemoryQuarantine:
         entry = self.entries.get(key)
         if entry is not None and _stands(entry, message):
             return
+        was_orphan = entry is None or entry.reason is QuarantineReason.ORPHAN
+        if message.reason is QuarantineReason.ORPHAN and not was_orphan:
+            del self.kept_at[key]
         self.messages[key] = message
         self.entries[key] = _entry(entry.entry_id if entry else self._new_id(), message)
         self.kept_at.setdefault(key, self.clock.now())
@@ -55,6 +59,8 @@ class MemoryQuarantine:
 def _stands(entry: QuarantineEntry, message: QuarantinedMessage) -> bool:
     """Whether the entry stays as it is, now that its message is to be kept once more."""
     if entry.state is not QuarantineState.KEPT:
+        return True
+    if (entry.reason, message.reason) == (QuarantineReason.HASH_MISMATCH, QuarantineReason.ORPHAN):
         return True
     return (entry.reason, entry.detail) == (message.reason, message.detail)
 

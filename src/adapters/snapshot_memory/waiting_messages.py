@@ -1,6 +1,7 @@
 """WaitingMessages in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
@@ -23,6 +24,10 @@ class MemoryWaitingMessages:
 
     _quarantine: MemoryQuarantine
     _claimed_until: dict[QuarantineId, datetime] = field(factory=dict)
+
+    async def counts(self) -> Mapping[QuarantineReason, int]:
+        """See WaitingMessages."""
+        return Counter(each.reason for each in self._quarantine.entries.values() if _waits(each))
 
     async def page(self, after: QuarantineId, limit: int) -> Sequence[WaitingMessage]:
         """See WaitingMessages."""
@@ -68,9 +73,6 @@ class MemoryWaitingMessages:
                 self._quarantine.entries[key] = evolve(entry, state=QuarantineState.DROPPED)
                 discarded.add(entry.entry_id)
         return discarded
-
-    async def check(self) -> None:
-        """Memory always answers."""
 
     def _those(self, entry_ids: Iterable[QuarantineId]) -> list[tuple[Key, QuarantineEntry]]:
         """Those that wait now."""

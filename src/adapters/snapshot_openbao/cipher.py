@@ -23,9 +23,10 @@ class TransitCipher:
 
     No associated data is sent, because the backend sends none when it decrypts.
 
-    A key that does not exist is answered like a lost permission: both are forbidden. If our
-    canary key still encrypts with the same token, it is the tenant's key that is missing, which
-    is then remembered for 30 s; if not, the role is misconfigured.
+    A key that does not exist is answered like a lost permission or a dead token: all are
+    forbidden. If our canary key still encrypts with the same token, it is the tenant's key that
+    is missing, which is then remembered for 30 s. If not, one new login follows; where that does
+    not help either, the role is misconfigured.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class TransitCipher:
             for place, item in enumerate(items)
             if not self._is_remembered(item.key)
         ]
-        answers = await self._transit.run(ENCRYPT, jobs, deadline)
-        forbidden = {job.key for job in jobs if answers[job.place] is Problem.FORBIDDEN}
-        verdicts = await self._judge(forbidden, deadline) if forbidden else {}
+        logins = self._openbao.logins
+        answers = await self._transit.run(ENCRYPT, jobs, deadline, log_in_again=False)
+        forbidden = [job for job in jobs if answers[job.place] is Problem.FORBIDDEN]
+        if forbidden:
+            answers.update(await self._judge(forbidden, logins, deadline))
         return [
-            self._answer(item.key, answers.get(place, Problem.KEY_MISSING), verdicts)
+            self._answer(item.key, answers.get(place, Problem.KEY_MISSING))
             for place, item in enumerate(items)
         ]
 
@@ -68,28 +71,42 @@ class TransitCipher:
         return isinstance(key, TenantKey) and key.tenant_id in self._missing
 
     async def _judge(
-        self, forbidden: set[KeyReference], deadline: float
-    ) -> Mapping[KeyReference, Problem]:
-        """For each forbidden key, whether it is missing or the role has lost its permission."""
-        canary = Job(0, OwnKey.CANARY, Secret(_CANARY_TEXT))
-        answer = await self._transit.run_one(ENCRYPT, canary, deadline)
-        if isinstance(answer, Problem):
-            unavailable = isinstance(fault_of(answer), Unavailable)
-            return dict.fromkeys(forbidden, answer if unavailable else Problem.FORBIDDEN)
-        for key in forbidden:
-            if isinstance(key, TenantKey):
-                self._missing.add(key.tenant_id)
-        return dict.fromkeys(forbidden, Problem.KEY_MISSING)
+        self, forbidden: Sequence[Job[Secret]], logins: int, deadline: float
+    ) -> Mapping[int, Ciphertext | Problem]:
+        """By its place, for each job what came of it that was forbidden after so many logins.
 
-    def _answer(
-        self,
-        key: KeyReference,
-        answer: Ciphertext | Problem,
-        verdicts: Mapping[KeyReference, Problem],
-    ) -> CipherAnswer:
+        The canary comes first: where the very token that was refused encrypts it, the token is
+        alive, and a login would tell nothing new.
+        """
+        answers: dict[int, Ciphertext | Problem]
+        answers = {job.place: Problem.FORBIDDEN for job in forbidden}
+        canary = await self._try_canary(deadline)
+        is_dead = canary is Problem.FORBIDDEN
+        if is_dead or self._openbao.logins != logins:
+            answers = await self._transit.run(ENCRYPT, forbidden, deadline, log_in_again=is_dead)
+            canary = await self._try_canary(deadline)
+        problem = self._meaning_of(canary)
+        for job in forbidden:
+            if answers[job.place] is Problem.FORBIDDEN:
+                answers[job.place] = problem
+                if problem is Problem.KEY_MISSING and isinstance(job.key, TenantKey):
+                    self._missing.add(job.key.tenant_id)
+        return answers
+
+    async def _try_canary(self, deadline: float) -> Ciphertext | Problem:
+        canary = Job(0, OwnKey.CANARY, Secret(_CANARY_TEXT))
+        return await self._transit.run_one(ENCRYPT, canary, deadline)
+
+    def _meaning_of(self, canary: Ciphertext | Problem) -> Problem:
+        """What a forbidden key means, when this came of the canary's."""
+        if isinstance(canary, Ciphertext):
+            return Problem.KEY_MISSING
+        return canary if isinstance(fault_of(canary), Unavailable) else Problem.FORBIDDEN
+
+    def _answer(self, key: KeyReference, answer: Ciphertext | Problem) -> CipherAnswer:
         if isinstance(answer, Ciphertext):
             return answer
-        problem = verdicts[key] if answer is Problem.FORBIDDEN else answer
+        problem = answer
         if isinstance(key, OwnKey) and problem in _KEY_PROBLEMS:
             problem = Problem.OWN_KEY_MISSING
         return fault_of(problem, key_name(key), retry_after=self._openbao.retry_after)

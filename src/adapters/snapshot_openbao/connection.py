@@ -58,7 +58,8 @@ class OpenBao:
     """Sends requests in parallel, logged in, up to the number of threads at once.
 
     Belongs to one event loop, which is why no lock is needed around the token. Close it, or use
-    it as an async context manager. `retry_after` is what the latest answer asked for.
+    it as an async context manager. `retry_after` is what the latest answer asked for, `logins`
+    counts the tokens that there were: while it stands still, every request has the same one.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class OpenBao:
         self._replaced: deque[tuple[float, _Token]] = deque()
         self._closed = False
         self.retry_after: timedelta | None = None
+        self.logins = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,10 +115,11 @@ class OpenBao:
             answers[place] = answer
         return answers
 
-    async def send_once(self, request: Request[T], deadline: float) -> T | Problem:
-        """What the request came to with the token at hand: forbidden is not followed by a login."""
-        [answer] = await self._post_all([request], await self._logged_in(), deadline)
-        return answer
+    async def send_once(
+        self, requests: Sequence[Request[T]], deadline: float
+    ) -> Sequence[T | Problem]:
+        """The same with the token at hand alone: forbidden is not followed by a login."""
+        return await self._post_all(requests, await self._logged_in(), deadline)
 
     async def aclose(self) -> None:
         """Revokes the tokens that we made and ends the threads, each within `close_seconds`."""
@@ -187,6 +190,7 @@ class OpenBao:
             if isinstance(answer, Problem):
                 return answer
             logger.info("logged in to OpenBao")
+            self.logins += 1
             if self._token is not None:
                 self._replace(self._token)
             self._token = token = _Token(answer)

@@ -24,17 +24,24 @@ class Transit:
         self._limits = limits or Limits()
 
     async def run(
-        self, operation: Operation[G, R], jobs: Sequence[Job[G]], deadline: float
+        self,
+        operation: Operation[G, R],
+        jobs: Sequence[Job[G]],
+        deadline: float,
+        *,
+        log_in_again: bool = True,
     ) -> dict[int, R | Problem]:
         """By its place, for each job what came of it.
 
-        A batch that is refused as a whole is split until the one item is found.
+        A batch that is refused as a whole is split until the one item is found. What is
+        forbidden is tried once more after a new login, unless `log_in_again` is off.
         """
         waiting, too_large = batches(operation, jobs, self._limits)
         answers: dict[int, R | Problem] = {job.place: Problem.TOO_LARGE for job in too_large}
         while waiting:
             requests = [self._request(operation, batch) for batch in waiting]
-            replies = await self._openbao.send(requests, deadline)
+            send = self._openbao.send if log_in_again else self._openbao.send_once
+            replies = await send(requests, deadline)
             halves: list[Batch[G]] = []
             for batch, reply in zip(waiting, replies, strict=True):
                 if len(batch.jobs) > 1 and _may_be_one_items_fault(reply):
@@ -48,9 +55,7 @@ class Transit:
         self, operation: Operation[G, R], job: Job[G], deadline: float
     ) -> R | Problem:
         """What came of the job with the token at hand, without a new login."""
-        batch = Batch(job.key, [job])
-        reply = await self._openbao.send_once(self._request(operation, batch), deadline)
-        return _by_place(batch, reply)[job.place]
+        return (await self.run(operation, [job], deadline, log_in_again=False))[job.place]
 
     def _request(
         self, operation: Operation[G, R], batch: Batch[G]

@@ -1,6 +1,6 @@
 """WaitingMessages over the table of the quarantine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
@@ -10,14 +10,8 @@ from snapshot_domain.errors import Dependency
 from snapshot_domain.ports import QuarantineId, QuarantineReason, Resealed, WaitingMessage
 from snapshot_postgres.database import Database
 from snapshot_postgres.errors import Fault
-from snapshot_postgres.health import require_rights
 from snapshot_postgres.pool import Pool, PooledConnection
 from snapshot_postgres.sql import query
-
-_RIGHTS = (
-    ("snapshot_ingest.quarantine", "SELECT"),
-    ("snapshot_ingest.quarantine", "UPDATE"),
-)
 
 
 class PostgresWaitingMessages:
@@ -25,6 +19,11 @@ class PostgresWaitingMessages:
 
     def __init__(self, pool: Pool, *, acquire_timeout_seconds: float = 10.0) -> None:
         self._database = Database(pool, Dependency.QUARANTINE, acquire_timeout_seconds)
+
+    async def counts(self) -> Mapping[QuarantineReason, int]:
+        """See WaitingMessages."""
+        rows = await self._database.ask(query("counts", "waiting_messages.sql"))
+        return {QuarantineReason(row["reason"]): row["messages"] for row in rows}
 
     async def page(self, after: QuarantineId, limit: int) -> Sequence[WaitingMessage]:
         """See WaitingMessages."""
@@ -49,10 +48,6 @@ class PostgresWaitingMessages:
     async def discard_orphans(self, entry_ids: Sequence[QuarantineId]) -> AbstractSet[QuarantineId]:
         """See WaitingMessages."""
         return await self._change("discard_orphans", entry_ids)
-
-    async def check(self) -> None:
-        """Returns if the waiting messages can be looked at and decided on."""
-        await require_rights(self._database, _RIGHTS)
 
     async def _change(self, name: str, *arguments: object) -> AbstractSet[QuarantineId]:
         """The ids that the statement returns, once it is on disk."""

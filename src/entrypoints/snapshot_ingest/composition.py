@@ -1,6 +1,6 @@
 """The composition root: the one place where ports meet their adapters, and that knows punq."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import TypeVar
@@ -131,8 +131,11 @@ def compose(
     *,
     watchers: Sequence[Metrics] = (),
     listeners: Sequence[SnapshotListener] = (),
+    policy: Callable[[IngestPolicy], IngestPolicy] = lambda given: given,
 ) -> Container:
     """Wires everything; `watchers` are told of each event beside Prometheus.
+
+    `policy` may change that of the settings.
 
     Raises `MetricNameTaken` if the registry has one of the names.
     """
@@ -162,7 +165,7 @@ def compose(
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
     container.register(Extension, Extension(resources.source, clock))
-    container.register(IngestPolicy, settings.policy)
+    container.register(IngestPolicy, policy(settings.policy))
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)
     for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness):

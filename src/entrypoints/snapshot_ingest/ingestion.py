@@ -27,15 +27,17 @@ class Ingestion:
         self._backlog_watch = container.resolve(BacklogWatch)
         self._floor_watch = container.resolve(FloorWatch)
         self._waiting_sweep = container.resolve(WaitingSweep)
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Ingests until `stop` is called, and returns when everything in hand is settled."""
-        watches = (self._backlog_watch, self._floor_watch, self._waiting_sweep)
+        watches = (self._backlog_watch, self._floor_watch)
         watching = [asyncio.create_task(watch.run()) for watch in watches]
+        self._sweeping = asyncio.create_task(self._waiting_sweep.run())
         try:
             await self._worker.run()
         finally:
-            await cancel(*watching)
+            await cancel(self._sweeping, *watching)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -58,6 +60,9 @@ class Ingestion:
     def stop(self) -> None:
         """Asks for an orderly stop; may be called from a signal handler of the loop."""
         self._worker.stop()
+        # What waits is safe where it is. The watches go on: the floor is worth keeping.
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     async def faults(self) -> Mapping[str, str]:
         """What keeps each dependency from working now; empty if ingestion is ready."""

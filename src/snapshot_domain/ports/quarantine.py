@@ -51,8 +51,9 @@ class Quarantine(Protocol):
         Either alone says which message it is, but for one case: where a stream was made again
         a moment ago, its source may still give it the former creation time. One that is kept
         already stays as it is; only where it is rejected for another reason now, the newer
-        reason and its ciphertext take the place of the former. One that was replayed or
-        dropped is not kept again.
+        reason and its ciphertext take the place of the former, and an orphan's wait begins. One
+        whose digest is not that of its text never becomes an orphan: stored by that digest, its
+        text could be lost. One that was replayed or dropped is not kept again.
 
         Raises `Unavailable` or `Misconfigured`, and then none may be taken as kept; raises
         `Refused` if one of them can never be kept.

@@ -1,6 +1,6 @@
 """WaitingMessages: the quarantined messages that can be stored without a person, until then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Protocol
@@ -39,6 +39,10 @@ class WaitingMessages(Protocol):
     Time is the store's own, the same for all workers.
     """
 
+    async def counts(self) -> Mapping[QuarantineReason, int]:
+        """How many wait now, by their reason."""
+        ...
+
     async def page(self, after: QuarantineId, limit: int) -> Sequence[WaitingMessage]:
         """Up to `limit` of those that wait and whose ids are greater, in the order of their ids."""
         ...
@@ -53,13 +57,12 @@ class WaitingMessages(Protocol):
         ...
 
     async def keep_for_a_person(self, resealed: Sequence[Resealed]) -> AbstractSet[QuarantineId]:
-        """Those of them that waited until now and had that ciphertext: they wait no more."""
+        """Those of them that waited until now and had that ciphertext: they wait no more.
+
+        The new ciphertext may be the former one.
+        """
         ...
 
     async def discard_orphans(self, entry_ids: Sequence[QuarantineId]) -> AbstractSet[QuarantineId]:
         """Drops those of them that still wait as orphans, and returns them."""
-        ...
-
-    async def check(self) -> None:
-        """Returns if the waiting messages can be looked at and decided on."""
         ...

@@ -45,9 +45,12 @@ ORDER BY stream, stream_created_at, sequence, received_at
 ON CONFLICT (stream, stream_created_at, sequence, received_at) DO UPDATE
 SET reason = excluded.reason, detail = excluded.detail, waiting = excluded.waiting,
     device_id = excluded.device_id, tenant_id = excluded.tenant_id,
-    ciphertext = excluded.ciphertext
+    ciphertext = excluded.ciphertext,
+    kept_at = CASE WHEN excluded.reason = 'orphan' AND known.reason <> 'orphan'
+        THEN now() ELSE known.kept_at END
 WHERE known.state = 'kept'
-    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail);
+    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
+    AND (known.reason, excluded.reason) IS DISTINCT FROM ('hash_mismatch', 'orphan');
 
 -- name: state_of_server
 -- Whether it takes no writes now, and the rights among $1 (relations) and $2 (privileges) that

@@ -1,5 +1,11 @@
 -- What waits in the quarantine, by the server's own clock.
 
+-- name: counts
+-- How many wait, by their reason.
+SELECT reason, count(*) AS messages
+FROM snapshot_ingest.quarantine WHERE state = 'kept' AND waiting
+GROUP BY reason;
+
 -- name: page
 -- Up to $2 of the messages that wait and whose ids are greater than $1, in the order of ids.
 SELECT id, reason, device_id, tenant_id, size_bytes, clock_timestamp() - kept_at AS waited

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.ports import Metrics, QuarantineId
-from snapshot_domain.replay import DependencyFailed, ReplaySource, replay
+from snapshot_domain.replay import DependencyFailed, ReplaySource, policy_of_replay, replay
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import Resources, compose
 from snapshot_ingest.connections import openbao
@@ -53,5 +53,6 @@ async def open_replay(
         resources = Resources(
             source=source, pool=pool, openbao=ingest, registry=CollectorRegistry()
         )
-        use_case = compose(settings, resources, watchers=watchers).resolve(IngestSnapshot)
+        container = compose(settings, resources, watchers=watchers, policy=policy_of_replay)
+        use_case = container.resolve(IngestSnapshot)
         yield Replay(source, use_case, settings.worker)
