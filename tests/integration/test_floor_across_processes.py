@@ -66,3 +66,15 @@ async def test_what_was_evicted_while_nobody_ran_is_told_at_the_next_start(
         assert (seen.at_least, seen.at_most) == (8, 23)
         assert started <= seen.since <= seen.until <= datetime.now(UTC)
         assert before.events == []
+
+
+async def test_a_column_that_a_later_version_adds_is_not_in_the_way(stack: EmbeddedStack) -> None:
+    async with (
+        place_on(stack.addresses.nats_url) as place,
+        postgres_world(stack.addresses.postgres_admin_dsn) as world,
+    ):
+        await world.admin.execute("ALTER TABLE snapshot_ingest.ack_floors ADD COLUMN later text")
+        floors = PostgresAckFloors(world.pool)
+        floor = await place.source(floors=floors).floor(datetime.now(UTC))
+        await floors.keep(floor)
+        assert await floors.load(floor.stream, floor.consumer) == floor

@@ -59,4 +59,16 @@ def _columns(floor: Floor) -> tuple[object, ...]:
 
 
 def _floor(row: asyncpg.Record) -> Floor:
-    return Floor(**dict(row))
+    return Floor(
+        stream=row["stream"],
+        consumer=row["consumer"],
+        stream_created_at=row["stream_created_at"],
+        consumer_created_at=row["consumer_created_at"],
+        sequence=row["sequence"],
+        delivered_sequence=row["delivered_sequence"],
+        deliveries=row["deliveries"],
+        pending=row["pending"],
+        first_sequence=row["first_sequence"],
+        last_sequence=row["last_sequence"],
+        at=row["at"],
+    )
