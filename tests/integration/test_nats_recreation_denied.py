@@ -82,7 +82,9 @@ async def test_who_may_not_make_it_is_told_what_to_do(least: JetStreamSource) ->
         assert words in str(raised.value)
 
 
-async def test_the_server_is_not_asked_again_what_it_denied(least: JetStreamSource) -> None:
+async def test_a_denial_is_noticed_at_once_and_not_only_by_silence(
+    least: JetStreamSource,
+) -> None:
     with pytest.raises(Misconfigured):
         await least.check()
     started = time.monotonic()

@@ -48,11 +48,21 @@ class OwnNatsServer:
         self.url = f"nats://127.0.0.1:{self.port}"
         self._log = directory / "nats.log"
         self._config = directory / "nats.conf"
+        self._store = directory / "store"
+        self._configure(extra)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _configure(self, extra: str) -> None:
         self._config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f"jetstream {{ store_dir: {json.dumps(str(directory / 'store'))} }}\n{extra}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self._store))} }}\n{extra}\n"
         )
-        self._process: subprocess.Popen[bytes] | None = None
+
+    def reload(self, extra: str) -> None:
+        """Gives it another configuration while it runs; the server follows a moment later."""
+        self._configure(extra)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     async def start(self) -> None:
         """Returns when it greets its clients and offers JetStream."""

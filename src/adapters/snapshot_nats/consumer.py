@@ -1,6 +1,5 @@
 """What the durable consumer must be like, and in words how one that exists differs from it."""
 
-from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from attrs import frozen
@@ -121,18 +120,16 @@ async def ensure_consumer(
     jetstream = client.jetstream()
     info = await find_consumer(jetstream, stream, durable)
     if info is None:
-        info = await _make(client, jetstream, stream, needs.config(durable))
+        info = await _make(jetstream, stream, needs.config(durable))
     require(durable, needs, info.config)
 
 
-async def _make(
-    client: SafeClient, jetstream: JetStreamContext, stream: str, config: ConsumerConfig
-) -> ConsumerInfo:
+async def _make(jetstream: JetStreamContext, stream: str, config: ConsumerConfig) -> ConsumerInfo:
     durable = config.durable_name or ""
     try:
         return await jetstream.add_consumer(stream, config)
     except NATS_FAULTS as error:
-        fault = fault_of(error, f"making the consumer {durable}", client.denied)
+        fault = fault_of(error, f"making the consumer {durable}")
     # Somebody else may have made it in the meantime, in another shape.
     is_refused = isinstance(fault, Misconfigured)
     info = await find_consumer(jetstream, stream, durable) if is_refused else None
@@ -142,17 +139,13 @@ async def _make(
 
 
 async def find_consumer(
-    jetstream: JetStreamContext,
-    stream: str,
-    durable: str,
-    denied: Callable[[], Iterable[str]] = tuple,
+    jetstream: JetStreamContext, stream: str, durable: str
 ) -> ConsumerInfo | None:
     """What JetStream says of the consumer; None if the stream is there without it.
 
     Raises `Misconfigured` if there is no stream, and `Unavailable`.
     """
-    doing = f"looking for the consumer {durable}"
-    return await ask(_found(jetstream, stream, durable), doing, denied)
+    return await ask(_found(jetstream, stream, durable), f"looking for the consumer {durable}")
 
 
 async def _found(jetstream: JetStreamContext, stream: str, durable: str) -> ConsumerInfo | None:

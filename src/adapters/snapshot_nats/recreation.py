@@ -10,6 +10,7 @@ from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, U
 from snapshot_domain.ports import AckFloors, Floor
 from snapshot_nats.client import SafeClient
 from snapshot_nats.consumer import STREAM_START, ConsumerNeeds, find_consumer
+from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, fault_of, is_another_consumer
 from snapshot_nats.floor import floor_name
 
@@ -30,19 +31,12 @@ class Recreation:
     needs: ConsumerNeeds
     answer_timeout: timedelta
 
-    @property
-    def subjects(self) -> set[str]:
-        """What is asked of the server for this alone, in lower case: it may be denied."""
-        return {self._create_subject, f"$JS.API.CONSUMER.DELETE.{self._path}".lower()}
-
     async def make(self, client: SafeClient) -> ConsumerInfo:
         """The consumer, made by us or by another worker at the same time.
 
         Raises `Misconfigured` if the user may not make it, and `Unavailable` if a server does
         not answer, or the floor's: without it, nobody knows where to start.
         """
-        if self._create_subject in client.denied:
-            raise self._forbidden()  # it would be denied again, and only after a timeout
         stream = await self._look(client)
         start = await self._start(stream)
         info = await self._add(client, start) or await self._won_by_another(client, stream)
@@ -82,23 +76,21 @@ class Recreation:
         except NATS_FAULTS as error:
             if is_another_consumer(error):
                 return None
-            fault = self._fault_of(error, client)
+            fault = self._fault_of(error)
         raise fault
 
     async def _delete(self, client: SafeClient) -> None:
         jetstream = client.jetstream(timeout=self._timeout_s)
         await ask(
-            jetstream.delete_consumer(*self._names),
-            "deleting a consumer that starts too late",
-            lambda: client.denied,
+            jetstream.delete_consumer(*self._names), "deleting a consumer that starts too late"
         )
 
     async def _look(self, client: SafeClient) -> StreamInfo:
         jetstream = client.jetstream(timeout=self._timeout_s)
         return await ask(jetstream.stream_info(self.stream), "looking at the stream")
 
-    def _fault_of(self, error: Exception, client: SafeClient) -> DependencyError:
-        if self._create_subject in client.denied:
+    def _fault_of(self, error: Exception) -> DependencyError:
+        if isinstance(error, SubjectDenied):
             return self._forbidden()
         return fault_of(error, f"making the consumer {self.durable} again")
 
@@ -120,10 +112,6 @@ class Recreation:
     @property
     def _path(self) -> str:
         return ".".join(self._names)
-
-    @property
-    def _create_subject(self) -> str:
-        return f"$JS.API.CONSUMER.DURABLE.CREATE.{self._path}".lower()
 
     @property
     def _timeout_s(self) -> float:
