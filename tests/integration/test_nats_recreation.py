@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 import pytest_asyncio
@@ -20,6 +20,7 @@ from snapshot_domain.ports import Floor
 from snapshot_domain.tasks import cancel
 from snapshot_memory import MemoryAckFloors
 from snapshot_nats import JetStreamSource, StreamShape, ensure_stream, floor_name
+from support.consumers import delete_consumer, look, make_stream_again, settle_some
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
 
 PLENTY_BYTES = 1_000_000
@@ -55,34 +56,6 @@ class FloorsOutOfReach(MemoryAckFloors):
 
     async def load(self, stream: str, consumer: str) -> Floor | None:
         raise Unavailable(Dependency.REPOSITORY, f"no floor of {consumer} of {stream} now")
-
-
-async def look(source: JetStreamSource) -> Floor:
-    return await source.floor(datetime.now(UTC))
-
-
-async def settle_some(place: Place, source: JetStreamSource, published: int, settled: int) -> Floor:
-    """Publishes, delivers all and settles the first ones; returns the floor that is reached."""
-    await place.publish(*(b"%d" % number for number in range(published)))
-    deliveries = await fetch_count(source, published)
-    await source.settle([(delivery, Ack()) for delivery in deliveries[:settled]])
-
-    async def holds() -> bool:
-        return (await look(source)).sequence == settled
-
-    await eventually(holds)
-    return await look(source)
-
-
-async def make_stream_again(place: Place) -> None:
-    await place.jetstream.delete_stream(place.stream)
-    await ensure_stream(
-        place.client, StreamShape(name=place.stream, subjects=(f"{place.family}.>",))
-    )
-
-
-async def delete_consumer(place: Place) -> None:
-    await place.jetstream.delete_consumer(place.stream, place.durable)
 
 
 async def test_it_is_made_again_after_the_floor(place: Place) -> None:
@@ -190,6 +163,8 @@ async def test_a_stream_made_again_at_that_moment_is_not_begun_in_its_middle(
     floors.amid = lambda: make_stream_again(place)
     with pytest.raises(Unavailable, match="made again"):
         await source.check()
+    with pytest.raises(NotFoundError):
+        await place.info()
     await place.publish(b"a", b"b", b"c")
     assert sequences(await fetch_count(source, 3)) == [1, 2, 3]
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from snapshot_domain.errors import Misconfigured, Unavailable
 from snapshot_memory import MemoryAckFloors
 from snapshot_nats import (
     ConnectionSettings,
+    ConsumerNeeds,
     JetStreamSource,
     SourceSettings,
     connect,
@@ -119,6 +120,20 @@ async def test_a_server_that_falls_silent_later_is_not_taken_for_one_that_denies
             await least.fetch(1, 1_000)
     finally:
         server.thaw()
+
+
+async def test_who_may_not_delete_one_of_a_former_stream_is_told_what_to_do(
+    server: OwnNatsServer,
+) -> None:
+    admin = await connect(connection(server, "admin"))
+    long_ago = datetime(2026, 4, 2, 6, 15, tzinfo=UTC)
+    config = ConsumerNeeds().config("config_snapshot_ingest", 1, long_ago)
+    await admin.jetstream().add_consumer("DEVICE_EVENTS", config)
+    await admin.close()
+    source = source_of(server, "maker")
+    with pytest.raises(Misconfigured, match=r"former stream.*delete it, then run .*provision"):
+        await source.check()
+    await source.close()
 
 
 async def test_making_it_again_needs_one_permission_more(server: OwnNatsServer) -> None:

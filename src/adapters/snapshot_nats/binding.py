@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from attrs import field, frozen
 from nats.js.api import ConsumerInfo, StreamInfo
@@ -11,9 +12,16 @@ from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.ports import AckFloors
 from snapshot_nats.client import SafeClient
 from snapshot_nats.connection import ConnectionSettings, connect, end_connection
-from snapshot_nats.consumer import DEFAULT_DURABLE, ConsumerNeeds, find_consumer, require
+from snapshot_nats.consumer import (
+    DEFAULT_DURABLE,
+    ConsumerNeeds,
+    find_consumer,
+    is_of_another_stream,
+    passes_over_messages,
+    require,
+)
 from snapshot_nats.denials import SubjectDenied
-from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask
+from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, made_again
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.recreation import Recreation
 from snapshot_nats.stream import DEFAULT_STREAM
@@ -95,7 +103,10 @@ class Binding:
             info = found or await self._make_again(client)
             require(self._settings.durable, self._settings.needs, info.config)
             # After the consumer: whatever that delivers is of this stream, or of none before it.
-            self.stream_created_at = (await self.stream_info(client)).created
+            created_at = (await self.stream_info(client)).created
+            if is_of_another_stream(info.config, created_at):
+                await self._replace(client)
+            self.stream_created_at = created_at
             self._is_fresh = True
             return found is None
 
@@ -179,6 +190,13 @@ class Binding:
                 Dependency.SOURCE, "the consumer does not exist", next_step=PROVISION
             )
         return await self._recreation.make(client)
+
+    async def _replace(self, client: SafeClient) -> NoReturn:
+        """Makes way for a consumer that begins where it must; where that is, the next look says."""
+        if self._recreation is None:
+            raise passes_over_messages(self._settings.durable)
+        await self._recreation.unmake(client)
+        raise made_again()
 
     def _interrupted(self) -> None:
         self.loosen()

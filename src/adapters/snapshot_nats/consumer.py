@@ -1,6 +1,6 @@
 """What the durable consumer must be like, and in words how one that exists differs from it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import frozen
 from nats.js import JetStreamContext
@@ -18,6 +18,7 @@ STREAM_START = 1
 """The sequence of a stream's first message."""
 
 _UNLIMITED = -1
+_MADE_FOR = "snapshot-ingest, for the stream that was made at "
 _FROM_THE_START = (DeliverPolicy.ALL, DeliverPolicy.BY_START_SEQUENCE)
 
 
@@ -33,14 +34,18 @@ class ConsumerNeeds:
     ack_wait: timedelta = timedelta(seconds=30)
     max_ack_pending: int = 10_000
 
-    def config(self, durable: str, start: int = STREAM_START) -> ConsumerConfig:
+    def config(
+        self, durable: str, start: int = STREAM_START, stream_created_at: datetime | None = None
+    ) -> ConsumerConfig:
         """The consumer to make, which delivers from the sequence `start` on.
 
-        No `backoff`: with one, the delay of a retry is not kept.
+        A start says something of one stream alone; the description tells of which. No `backoff`:
+        with one, the delay of a retry is not kept.
         """
         is_whole = start <= STREAM_START
         return ConsumerConfig(
             durable_name=durable,
+            description=_description(stream_created_at),
             filter_subject=self.filter_subject,
             deliver_policy=DeliverPolicy.ALL if is_whole else DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=None if is_whole else start,
@@ -95,6 +100,33 @@ def differences(needs: ConsumerNeeds, config: ConsumerConfig) -> list[str]:
         (bool(config.headers_only), "headers_only is set, expected whole messages"),
     )
     return [words for differs, words in checks if differs]
+
+
+def is_of_another_stream(config: ConsumerConfig, stream_created_at: datetime | None) -> bool:
+    """Whether we made the consumer for another stream than the one that it is on.
+
+    It comes of a stream that is deleted and made again in the moment in which its consumer is
+    made again. Where the consumer begins then says nothing of this stream.
+    """
+    description = config.description or ""
+    if not description.startswith(_MADE_FOR):
+        return False
+    return description != _description(stream_created_at)
+
+
+def _description(stream_created_at: datetime | None) -> str | None:
+    return None if stream_created_at is None else f"{_MADE_FOR}{stream_created_at.isoformat()}"
+
+
+def passes_over_messages(durable: str) -> Misconfigured:
+    """What it means that such a consumer may not be replaced."""
+    return Misconfigured(
+        Dependency.SOURCE,
+        f"the consumer {durable} was made for a former stream of that name, and begins in the"
+        " middle of this one",
+        next_step="delete it, then run `snapshot-ingest provision`; or let this user delete and"
+        " make it",
+    )
 
 
 def require(durable: str, needs: ConsumerNeeds, config: ConsumerConfig) -> None:

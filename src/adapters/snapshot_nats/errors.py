@@ -77,6 +77,15 @@ def forbidden(subject: str) -> Misconfigured:
     )
 
 
+def made_again() -> Unavailable:
+    """The domain's error for a stream that was made again while we worked with the former one."""
+    return Unavailable(
+        Dependency.SOURCE,
+        "the stream was made again while we looked",
+        next_step="it is looked at again by itself",
+    )
+
+
 def is_another_consumer(error: Exception) -> bool:
     """Whether a consumer was not made because one of that name is there and differs."""
     return isinstance(error, APIError) and error.err_code in _CONSUMER_IS_ANOTHER

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 from nats.js.api import ConsumerInfo, DeliverPolicy, StreamInfo
+from nats.js.errors import NotFoundError
 
 from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
 from snapshot_domain.ports import AckFloors, Floor
 from snapshot_nats.client import SafeClient
-from snapshot_nats.consumer import STREAM_START, ConsumerNeeds, find_consumer
+from snapshot_nats.consumer import STREAM_START, ConsumerNeeds, find_consumer, passes_over_messages
 from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, fault_of, is_another_consumer
 from snapshot_nats.floor import floor_name
@@ -22,7 +23,8 @@ class Recreation:
     """Makes a consumer that is missing although its stream is there.
 
     It starts after the floor that `floors` keeps, or from the stream's start: then messages
-    come again, and store nothing.
+    come again, and store nothing. The stream may be made again in that very moment: so the
+    consumer's description says for which it was made, and whoever binds to it must compare.
     """
 
     floors: AckFloors
@@ -39,10 +41,7 @@ class Recreation:
         """
         stream = await self._look(client)
         start = await self._start(stream)
-        info = await self._add(client, start) or await self._won_by_another(client, stream)
-        if (await self._look(client)).created != stream.created:
-            await self._delete(client)
-            raise self._unsettled("the stream was made again while its consumer was")
+        info = await self._add(client, start, stream) or await self._won_by_another(client, stream)
         _log.warning(
             "the consumer %s was missing and is there again; it starts at sequence %d",
             self.durable,
@@ -62,28 +61,41 @@ class Recreation:
         if info is not None and _start_of(info) <= start:
             return info
         if info is not None:
-            await self._delete(client)
-        info = await self._add(client, start)
+            await self.unmake(client)
+        info = await self._add(client, start, stream)
         if info is None:
             raise self._unsettled("several workers make the consumer again at once")
         return info
 
-    async def _add(self, client: SafeClient, start: int) -> ConsumerInfo | None:
+    async def _add(self, client: SafeClient, start: int, stream: StreamInfo) -> ConsumerInfo | None:
         """The consumer that was made, or is there and just the same; None if it is another."""
         jetstream = client.jetstream(timeout=self._timeout_s)
+        config = self.needs.config(self.durable, start, stream.created)
         try:
-            return await jetstream.add_consumer(self.stream, self.needs.config(self.durable, start))
+            return await jetstream.add_consumer(self.stream, config)
         except NATS_FAULTS as error:
             if is_another_consumer(error):
                 return None
             fault = self._fault_of(error)
         raise fault
 
-    async def _delete(self, client: SafeClient) -> None:
+    async def unmake(self, client: SafeClient) -> None:
+        """Deletes a consumer that starts elsewhere than it must; another worker may have done so.
+
+        Raises `Misconfigured` if the user may not, and `Unavailable`.
+        """
         jetstream = client.jetstream(timeout=self._timeout_s)
-        await ask(
-            jetstream.delete_consumer(*self._names), "deleting a consumer that starts too late"
-        )
+        try:
+            await jetstream.delete_consumer(*self._names)
+        except NotFoundError:
+            return
+        except SubjectDenied:
+            fault: DependencyError = passes_over_messages(self.durable)
+        except NATS_FAULTS as error:
+            fault = fault_of(error, f"deleting the consumer {self.durable}")
+        else:
+            return
+        raise fault
 
     async def _look(self, client: SafeClient) -> StreamInfo:
         jetstream = client.jetstream(timeout=self._timeout_s)

@@ -8,7 +8,7 @@ from attrs import evolve
 from nats.aio.msg import Msg
 
 from snapshot_domain.delivery import Ack, Delivery, Discard, Origin, Retry, Settlement
-from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
+from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
 from snapshot_domain.ports import AckFloors, Backlog, Floor
 from snapshot_domain.secret import RawMessage
 from snapshot_nats.binding import Binding, SourceSettings
@@ -118,8 +118,13 @@ class JetStreamSource:
         client = await self._binding.bound()
         before = await self._binding.stream_info(client)
         consumer = await self._binding.consumer_info(client)
-        require(self._settings.durable, self._settings.needs, consumer.config)
-        return floor_of(before, consumer, await self._binding.stream_info(client), at)
+        after = await self._binding.stream_info(client)
+        try:
+            require(self._settings.durable, self._settings.needs, consumer.config)
+            return floor_of(before, consumer, after, at)
+        except DependencyError:
+            self._binding.loosen()  # then the next fetch meets the same, and intake pauses
+            raise
 
     async def check(self) -> None:
         """See MessageSource. Asks the server; being connected proves nothing."""
