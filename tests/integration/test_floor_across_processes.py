@@ -9,7 +9,6 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_memory import MemoryMetrics
-from snapshot_nats import floor_name
 from snapshot_postgres import PostgresAckFloors
 from support.nats_server import place_on
 from support.postgres import postgres_world
@@ -31,9 +30,7 @@ async def test_a_consumer_deleted_while_nobody_ran_is_made_again_after_the_floor
 
         async def is_kept() -> bool:
             await watch.look()
-            floor = await floors.load(
-                place.stream, floor_name(place.durable, place.needs().filter_subject)
-            )
+            floor = await floors.load(*source.floor_key)
             return floor is not None and floor.sequence == 6
 
         await eventually(is_kept)
@@ -76,5 +73,5 @@ async def test_a_column_that_a_later_version_adds_is_not_in_the_way(stack: Embed
         await world.admin.execute("ALTER TABLE snapshot_ingest.ack_floors ADD COLUMN later text")
         floors = PostgresAckFloors(world.pool)
         floor = await place.source(floors=floors).floor(datetime.now(UTC))
-        await floors.keep(floor)
+        await floors.keep(floor, None)
         assert await floors.load(floor.stream, floor.consumer) == floor

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -77,6 +78,22 @@ class OwnNatsServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def shut_down(self) -> None:
+        """Ends it in order: all that it knows is on disk when this returns."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+        self._process = None
+
+    def back_up(self, to: Path) -> None:
+        """Copies what it holds; it must not run meanwhile."""
+        shutil.copytree(self._store, to)
+
+    def restore(self, backup: Path) -> None:
+        """Puts a backup in the place of what it holds; it must not run meanwhile."""
+        shutil.rmtree(self._store)
+        shutil.copytree(backup, self._store)
 
     def freeze(self) -> None:
         """From now on it accepts connections and answers nothing."""

@@ -33,6 +33,7 @@ class ScriptedSource:
     """Says what a test wants it to say."""
 
     says: Floor | Exception = FIRST
+    floor_key: tuple[str, str] = ("DEVICE_EVENTS", "config_snapshot_ingest")
 
     async def floor(self, at: datetime) -> Floor:
         if isinstance(self.says, Exception):
@@ -121,6 +122,39 @@ async def test_of_two_workers_one_tells_it(world: World) -> None:
     await world.look(LATER)
     assert len(other.metrics.events) == 1
     assert world.metrics.events == []
+
+
+async def test_a_stream_that_lost_its_end_takes_the_floor_back_with_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.look(FIRST)
+    with caplog.at_level(logging.WARNING):
+        await world.look(evolve(FIRST, sequence=70, delivered_sequence=70, last_sequence=200))
+    kept = await world.floors.load("DEVICE_EVENTS", "config_snapshot_ingest")
+    assert kept is not None
+    assert (kept.sequence, kept.last_sequence) == (70, 200)
+    [record] = caplog.records
+    for words in ("ends at sequence 200", "ended at 300", "backup", "from 90 to 70"):
+        assert words in record.getMessage()
+    assert world.metrics.events == []
+
+
+async def test_a_look_during_which_another_worker_looked_tells_nothing(world: World) -> None:
+    other = World(floors=world.floors)
+    await world.look(FIRST)
+
+    class SlowFloors(MemoryAckFloors):
+        async def keep(self, floor: Floor, known: Floor | None) -> bool:
+            await other.look(LATER)
+            return await world.floors.keep(floor, known)
+
+        async def load(self, stream: str, consumer: str) -> Floor | None:
+            return await world.floors.load(stream, consumer)
+
+    slow = World(floors=SlowFloors())
+    await slow.look(LATER)
+    assert len(other.metrics.events) == 1
+    assert slow.metrics.events == []
 
 
 async def test_what_an_operator_must_mend_is_said_once_until_it_worked_again(

@@ -8,14 +8,12 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from snapshot_domain.errors import Dependency, Misconfigured
+from snapshot_domain.ports import STREAM_START
 from snapshot_nats.client import SafeClient
 from snapshot_nats.errors import NATS_FAULTS, STREAM_NOT_FOUND, ask, fault_of
 
 DEFAULT_DURABLE = "config_snapshot_ingest"
 DEFAULT_FILTER = "config.snapshot.>"
-
-STREAM_START = 1
-"""The sequence of a stream's first message."""
 
 _UNLIMITED = -1
 _MADE_FOR = "snapshot-ingest, for the stream that was made at "

@@ -27,16 +27,19 @@ def floor_of(before: StreamInfo, consumer: ConsumerInfo, after: StreamInfo, at: 
     if is_of_another_stream(consumer.config, before.created):
         raise made_again()
     delivered = consumer.delivered or _NOWHERE
+    sequence = (consumer.ack_floor or _NOWHERE).stream_seq
+    last_sequence = after.state.last_seq
     return Floor(
         stream=consumer.stream_name,
         stream_created_at=before.created,
         consumer=floor_name(consumer.name, consumer.config.filter_subject or ""),
         consumer_created_at=consumer.created,
-        sequence=(consumer.ack_floor or _NOWHERE).stream_seq,
+        # Nobody has settled what is not there yet: then the stream lost its end.
+        sequence=sequence if sequence <= last_sequence else 0,
         delivered_sequence=delivered.stream_seq,
         deliveries=delivered.consumer_seq,
         pending=consumer.num_pending or 0,
         first_sequence=before.state.first_seq,
-        last_sequence=after.state.last_seq,
+        last_sequence=last_sequence,
         at=at,
     )

@@ -16,7 +16,7 @@ from snapshot_nats.client import SafeClient
 from snapshot_nats.connection import ConnectionSettings, end_connection
 from snapshot_nats.consumer import require
 from snapshot_nats.errors import NATS_FAULTS, ask, forbidden, unanswered
-from snapshot_nats.floor import floor_of
+from snapshot_nats.floor import floor_name, floor_of
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.message import ACK_PREFIX
 from snapshot_nats.pull import End, Pull, nanoseconds
@@ -112,6 +112,12 @@ class JetStreamSource:
             return backlog
         oldest_at = await self._binding.received_at(client, info.ack_floor.stream_seq + 1)
         return evolve(backlog, oldest_at=oldest_at)
+
+    @property
+    def floor_key(self) -> tuple[str, str]:
+        """See FloorSource."""
+        settings = self._settings
+        return settings.stream, floor_name(settings.durable, settings.needs.filter_subject)
 
     async def floor(self, at: datetime) -> Floor:
         """See FloorSource. What a consumer says that is not as needed, is not believed."""

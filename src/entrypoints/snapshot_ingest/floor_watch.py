@@ -15,6 +15,9 @@ _EVERY_SECONDS = 5.0
 class FloorWatch:
     """Persists how far the consumer is; each look is compared with the one kept before it.
 
+    The kept one is loaded first: so the stream that is looked at then cannot end before it,
+    unless it lost its end.
+
     That one may be another worker's, or of before a restart.
     """
 
@@ -36,8 +39,9 @@ class FloorWatch:
     async def look(self) -> None:
         """Looks once; while source or floors do not answer, the floor stays as it was."""
         try:
+            known = await self._floors.load(*self._source.floor_key)
             floor = await self._source.floor(self._clock.now())
-            former = await self._floors.keep(floor)
+            is_kept = await self._floors.keep(floor, known)
         except Misconfigured as fault:
             self._complain(str(fault))
         except DependencyError as fault:
@@ -46,8 +50,8 @@ class FloorWatch:
             logger.warning("the ack floor is not kept: unforeseen %s", type(fault).__name__)
         else:
             self._complained_of = ""
-            if former is not None:
-                self._tell(former, floor)
+            if is_kept and known is not None:
+                self._tell(known, floor)
 
     def _complain(self, what: str) -> None:
         """Once for each fault: it lasts until an operator acts."""
@@ -56,6 +60,15 @@ class FloorWatch:
             logger.error("the ack floor is not kept: %s", what)
 
     def _tell(self, former: Floor, floor: Floor) -> None:
+        if former.is_cut_off_in(floor.stream_created_at, floor.last_sequence):
+            logger.warning(
+                "the stream ends at sequence %d, and ended at %d before: was it restored from a "
+                "backup? its ack floor is taken back from %d to %d, so that nothing is passed over",
+                floor.last_sequence,
+                former.last_sequence,
+                former.sequence,
+                floor.sequence,
+            )
         eviction = eviction_between(former, floor)
         if not eviction.at_most:
             return

@@ -1,6 +1,12 @@
 """The ports: what the domain needs from the world outside, one small Protocol a file."""
 
-from snapshot_domain.ports.ack_floors import AckFloors, Floor, FloorSource
+from snapshot_domain.ports.ack_floors import (
+    STREAM_START,
+    AckFloors,
+    Floor,
+    FloorSource,
+    first_unsettled,
+)
 from snapshot_domain.ports.cipher import (
     Cipher,
     CipherAnswer,
@@ -32,6 +38,7 @@ from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
 from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
 
 __all__ = [
+    "STREAM_START",
     "AckFloors",
     "Backlog",
     "Cipher",
@@ -63,4 +70,5 @@ __all__ = [
     "SnapshotNotice",
     "StoreAnswer",
     "TenantKey",
+    "first_unsettled",
 ]
