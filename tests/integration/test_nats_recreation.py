@@ -113,6 +113,26 @@ async def test_a_floor_that_cannot_be_read_is_waited_for(place: Place) -> None:
         await place.info()
 
 
+async def test_a_fetch_that_is_cancelled_while_the_floor_is_read_leaves_the_source_as_it_was(
+    place: Place,
+) -> None:
+    floors = FloorsAmid()
+    source = place.source(floors=floors)
+    reached = asyncio.Event()
+
+    async def never_answers() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    floors.amid = never_answers
+    await delete_consumer(place)
+    fetching = asyncio.create_task(source.fetch(1, PLENTY_BYTES))
+    await reached.wait()
+    await cancel(fetching)
+    await place.publish(b"x")
+    assert sequences(await fetch_count(source, 1)) == [1]
+
+
 async def test_a_missing_stream_stays_misconfigured(place: Place) -> None:
     source = place.source(floors=MemoryAckFloors())
     await source.check()

@@ -172,7 +172,8 @@ class Binding:
             try:
                 await ask(self._inbox.open(client), "opening an inbox")
             except BaseException:
-                await client.close()  # or it would reconnect for ever, and nobody would know it
+                # Or it would reconnect for ever, and nobody would know it.
+                await end_connection(client, self._settings.answer_timeout)
                 raise
             self._client = client
         return self.connected()

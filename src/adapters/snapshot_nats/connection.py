@@ -65,11 +65,11 @@ async def connect(settings: ConnectionSettings) -> SafeClient:
     except NATS_FAULTS as error:
         reason = type(error).__name__
     except asyncio.CancelledError:
-        await client.close()
+        await end_connection(client, settings.connect_timeout)
         raise
     else:
         return client
-    await client.close()
+    await end_connection(client, settings.connect_timeout)
     raise _failure(client, settings, reason)
 
 
