@@ -234,8 +234,9 @@ async def test_a_fetch_that_outlasts_the_grace_period_does_not_outlast_the_stop(
         running.worker.stop()
         if hurries:
             running.task.cancel()
-        await asyncio.wait([running.task], timeout=5)
-        assert running.task.done()
+        done, _ = await asyncio.wait([running.task], timeout=5)
+        running.source.fetch_gate.opened.set()
+        assert done
         assert asyncio.all_tasks() - before <= {running.task}
         assert running.task.cancelled() is hurries
 
