@@ -134,7 +134,8 @@ def require(durable: str, needs: ConsumerNeeds, config: ConsumerConfig) -> None:
         raise Misconfigured(
             Dependency.SOURCE,
             f"the consumer {durable} is not as needed: {'; '.join(found)}",
-            next_step="delete or update it, then run `snapshot-ingest provision`",
+            next_step="delete it, then run `snapshot-ingest provision` unless it is made again by"
+            " itself; an update brings back nothing that it passed over",
         )
 
 
