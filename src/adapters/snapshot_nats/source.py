@@ -156,7 +156,7 @@ class JetStreamSource:
                 await self._explain(end)
 
     async def _pull(self, client: SafeClient, pull: Pull) -> End:
-        deadline = self._settings.answer_timeout + (pull.wait or _NO_WAIT)
+        deadline = self._settings.answer_timeout + pull.expires
         return await ask(
             self._inbox.pull(client, self._next_subject, pull, deadline), "asking for messages"
         )
