@@ -81,6 +81,22 @@ class EvictionSeen:
 
 
 @frozen
+class WaitingObserved:
+    """How many messages wait in the quarantine for their device, and how many for their key."""
+
+    orphans: int
+    keyless: int
+
+
+@frozen
+class GraceEnded:
+    """So many orphans' devices did not appear in time: kept for a person, or discarded."""
+
+    kept: int
+    discarded: int
+
+
+@frozen
 class SettlementFailed:
     """The source did not confirm a batch's settlements: its messages may come again."""
 
@@ -113,6 +129,8 @@ Event: TypeAlias = (
     | InFlightChanged
     | BacklogObserved
     | EvictionSeen
+    | WaitingObserved
+    | GraceEnded
     | SettlementFailed
     | FetchFailed
     | IntakePaused

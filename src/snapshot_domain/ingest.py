@@ -12,7 +12,14 @@ from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import SettlementFailed, Stage
 from snapshot_domain.extension import Extension
 from snapshot_domain.journal import Journal, logger
-from snapshot_domain.model import Ciphertext, Digest, EncryptedSnapshot, Snapshot, SnapshotFlag
+from snapshot_domain.model import (
+    Ciphertext,
+    Digest,
+    EncryptedSnapshot,
+    Snapshot,
+    SnapshotFlag,
+    configuration_aad,
+)
 from snapshot_domain.outcome import (
     DigestMismatched,
     Malformed,
@@ -223,12 +230,11 @@ _NOTHING_DECIDED = Unforeseen("NothingDecided")
 
 
 def _cipher_item(candidate: Candidate) -> CipherItem:
-    """Bound to tenant, device and digest, never to row or time: the copy of a run keeps it."""
     key = candidate.key
     return CipherItem(
         key=TenantKey(key.tenant_id),
         plaintext=candidate.snapshot.configuration,
-        aad=f"{key.tenant_id}|{key.device_id}|{key.digest.hex}",
+        aad=configuration_aad(key.tenant_id, key.device_id, key.digest),
     )
 
 

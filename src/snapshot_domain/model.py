@@ -20,6 +20,12 @@ TenantId = NewType("TenantId", UUID)
 SnapshotId = NewType("SnapshotId", UUID)
 """A stored snapshot: the key of its row."""
 
+DataKeyId = NewType("DataKeyId", UUID)
+"""A data key of one tenant, made in the process."""
+
+_ENVELOPE = re.compile(
+    r"si1e:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):", re.ASCII
+)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -86,10 +92,23 @@ class SnapshotFlag(IntFlag):
 
 
 @frozen
+class WrappedKey:
+    """A data key encrypted under its tenant's key: who may decrypt that, opens all it sealed."""
+
+    key_id: DataKeyId
+    tenant_id: TenantId
+    text: str = field(repr=False)
+
+
+@frozen
 class Ciphertext:
-    """An encrypted configuration or message, in the self-describing text form that is stored."""
+    """An encrypted configuration or message, in the self-describing text form that is stored.
+
+    One under a data key carries that key with it, wrapped: the two are kept together.
+    """
 
     text: str = field(repr=False)
+    wrapped_key: WrappedKey | None = None
 
     @property
     def format(self) -> str:
@@ -101,6 +120,17 @@ class Ciphertext:
         if self.text.startswith("si1e:"):
             return "envelope"
         return "unknown"
+
+    @property
+    def data_key_id(self) -> DataKeyId | None:
+        """The data key that the text names; None if its format has none."""
+        named = _ENVELOPE.match(self.text)
+        return DataKeyId(UUID(named[1])) if named else None
+
+
+def configuration_aad(tenant_id: TenantId, device_id: DeviceId, digest: Digest) -> str:
+    """What an encrypted configuration is bound to: never row or time, so a copy of it opens."""
+    return f"{tenant_id}|{device_id}|{digest.hex}"
 
 
 @frozen

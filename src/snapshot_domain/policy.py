@@ -34,9 +34,12 @@ class OnRejected(StrEnum):
 class IngestPolicy:
     """The policy of one IngestSnapshot.
 
-    `max_clock_ahead` is how far a poller's clock may be ahead of the stream's.
+    `orphan_grace` is how long a device may take to appear after its first snapshot; while it
+    is zero nothing waits for that. `max_clock_ahead` is how far a poller's clock may be ahead of
+    the stream's.
     """
 
     hash_policy: HashPolicy = HashPolicy.TRUST
     on_rejected: OnRejected = OnRejected.QUARANTINE
+    orphan_grace: timedelta = timedelta(minutes=10)
     max_clock_ahead: timedelta = timedelta(minutes=10)

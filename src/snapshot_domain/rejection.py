@@ -12,6 +12,7 @@ from snapshot_domain.errors import (
     Contended,
     Dependency,
     DependencyError,
+    Misconfigured,
     RateLimited,
     Refused,
     Unavailable,
@@ -76,17 +77,20 @@ class Rejection:
         await self._keep(batch, sealed)
 
     def _is_kept(self, outcome: RejectedOutcome) -> bool:
-        """A message without a key is never discarded: its tenant did nothing wrong."""
-        return self.policy.on_rejected is OnRejected.QUARANTINE or isinstance(
-            outcome, TenantKeyMissing
-        )
+        return self.policy.on_rejected is OnRejected.QUARANTINE or self._is_waiting(outcome)
+
+    def _is_waiting(self, outcome: RejectedOutcome) -> bool:
+        """Nobody did anything wrong: its key, or for a while its device, may still appear."""
+        if isinstance(outcome, Orphaned):
+            return self.policy.orphan_grace > timedelta(0)
+        return isinstance(outcome, TenantKeyMissing)
 
     async def _seal(
         self, batch: Batch, rejected: Sequence[tuple[int, RejectedOutcome]]
     ) -> list[tuple[int, QuarantinedMessage]]:
         items = [
             CipherItem(
-                key=quarantine_key(waiting=_is_waiting(outcome)),
+                key=quarantine_key(waiting=self._is_waiting(outcome)),
                 plaintext=batch.deliveries[index].body,
                 aad=quarantine_aad(batch.deliveries[index].origin),
             )
@@ -96,7 +100,9 @@ class Rejection:
         sealed = []
         for (index, outcome), answer in zip(rejected, answers, strict=True):
             if isinstance(answer, Ciphertext):
-                sealed.append((index, _message(batch, index, outcome, answer)))
+                waiting = self._is_waiting(outcome)
+                message = _message(batch, index, outcome, answer, waiting=waiting)
+                sealed.append((index, message))
             else:
                 batch.retry_instead(index, _outcome_of(answer))
         return sealed
@@ -135,12 +141,8 @@ def quarantine_aad(origin: Origin) -> str:
     return f"si1q|{origin.stream}|{created_ns}|{origin.sequence}"
 
 
-def _is_waiting(outcome: RejectedOutcome) -> bool:
-    return isinstance(outcome, TenantKeyMissing)
-
-
 def _message(
-    batch: Batch, index: int, outcome: RejectedOutcome, ciphertext: Ciphertext
+    batch: Batch, index: int, outcome: RejectedOutcome, ciphertext: Ciphertext, *, waiting: bool
 ) -> QuarantinedMessage:
     delivery = batch.deliveries[index]
     candidate = batch.candidates.get(index)
@@ -151,7 +153,7 @@ def _message(
         received_at=delivery.received_at,
         reason=reason,
         detail=detail,
-        waiting=_is_waiting(outcome),
+        waiting=waiting,
         device_id=candidate.key.device_id if candidate else None,
         tenant_id=candidate.key.tenant_id if candidate else None,
         size_bytes=delivery.body.size_bytes,
@@ -186,6 +188,8 @@ def _outcome_of(fault: Exception) -> RetriedOutcome:
             return DependencyBusy(fault.dependency)
         case Unavailable():
             return DependencyUnavailable(fault.dependency)
+        case Misconfigured():
+            return DependencyMisconfigured(fault.dependency, str(fault))
         case DependencyError():
             return DependencyMisconfigured(Dependency.QUARANTINE, str(fault))
         case _:

@@ -26,7 +26,7 @@ async def test_a_consumer_deleted_while_nobody_ran_is_made_again_after_the_floor
         await place.publish(*(b"%d" % number for number in range(9)))
         deliveries = await fetch_count(source, 6, max_messages=6)
         await source.settle([(delivery, Ack()) for delivery in deliveries])
-        watch = FloorWatch(source, floors, MemoryMetrics(), SystemClock())
+        watch = FloorWatch(source, floors, world.review, MemoryMetrics(), SystemClock())
 
         async def is_kept() -> bool:
             await watch.look()
@@ -53,11 +53,11 @@ async def test_what_was_evicted_while_nobody_ran_is_told_at_the_next_start(
         before = MemoryMetrics()
         started = datetime.now(UTC)
         floors = PostgresAckFloors(world.pool)
-        await FloorWatch(place.source(), floors, before, SystemClock()).look()
+        await FloorWatch(place.source(), floors, world.review, before, SystemClock()).look()
         await place.publish(*(b"%d" % number for number in range(25)))  # 23 of 33 go unread
         after = MemoryMetrics()
         floors = PostgresAckFloors(world.pool)
-        await FloorWatch(place.source(), floors, after, SystemClock()).look()
+        await FloorWatch(place.source(), floors, world.review, after, SystemClock()).look()
         [seen] = after.events
         assert isinstance(seen, EvictionSeen)
         assert (seen.at_least, seen.at_most) == (8, 23)

@@ -12,7 +12,12 @@ from snapshot_domain.delivery import Ack
 from snapshot_domain.errors import Unavailable
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.floor_watch import FloorWatch
-from snapshot_memory import MemoryAckFloors, MemoryMetrics
+from snapshot_memory import (
+    MemoryAckFloors,
+    MemoryMetrics,
+    MemoryQuarantine,
+    MemoryQuarantineReview,
+)
 from snapshot_nats import JetStreamSource
 from support.consumers import delete_consumer
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
@@ -34,7 +39,9 @@ class Night:
         await self.place.until_unsettled(0)
 
     async def look(self) -> None:
-        await FloorWatch(self.source, self.floors, MemoryMetrics(), SystemClock()).look()
+        review = MemoryQuarantineReview(MemoryQuarantine())
+        watch = FloorWatch(self.source, self.floors, review, MemoryMetrics(), SystemClock())
+        await watch.look()
 
     async def restore(self) -> None:
         self.server.kill()

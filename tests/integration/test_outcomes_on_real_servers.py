@@ -111,7 +111,7 @@ async def test_a_foreign_tenants_device_is_an_orphan_and_stays_out_of_both_timel
     async with use_case_of(world.settings()) as ingestion:
         assert await ingestion.ingest() == [Orphaned()]
     assert await world.texts("r1") == []
-    assert await _kept(world) == [Kept(QuarantineReason.ORPHAN, "", waiting=False)]
+    assert await _kept(world) == [Kept(QuarantineReason.ORPHAN, "", waiting=True)]
 
 
 async def test_a_digest_that_differs_is_kept_under_enforce_and_marked_under_audit(
@@ -187,7 +187,7 @@ async def test_under_discard_only_a_warning_is_left_of_a_rejected_message(
 ) -> None:
     await world.place.publish(b"{")
     await world.publish("whose", of="unknown")
-    async with use_case_of(world.settings("on_rejected=discard")) as ingestion:
+    async with use_case_of(world.settings("on_rejected=discard", "orphan_grace=0s")) as ingestion:
         await ingestion.ingest()
     assert await _kept(world) == []
     assert await world.unsettled() == 0

@@ -1,6 +1,7 @@
-"""The contract of QuarantineReview on the real PostgreSQL, and what each role may do with it."""
+"""What waits and what is decided in the real quarantine, by contract, and by which role."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -8,6 +9,7 @@ from attrs import frozen
 
 from snapshot_conformance.quarantine import rejected
 from snapshot_conformance.quarantine_review import QuarantineReviewContract
+from snapshot_conformance.waiting_messages import WaitingMessagesContract
 from snapshot_domain.errors import Misconfigured
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports import QuarantineSelection
@@ -17,6 +19,7 @@ from snapshot_postgres import (
     PostgresQuarantine,
     PostgresQuarantineReview,
     PostgresStatus,
+    PostgresWaitingMessages,
     grant_reader_role,
     open_pool,
 )
@@ -40,6 +43,17 @@ class ReviewWorld:
     @property
     def review(self) -> PostgresQuarantineReview:
         return PostgresQuarantineReview(self.postgres.pool)
+
+    @property
+    def waiting(self) -> PostgresWaitingMessages:
+        return PostgresWaitingMessages(self.postgres.pool)
+
+    async def pass_time(self, by: timedelta) -> None:
+        await self.postgres.admin.execute(
+            "UPDATE snapshot_ingest.quarantine"
+            " SET kept_at = kept_at - $1::interval, claimed_until = claimed_until - $1::interval",
+            by,
+        )
 
     async def ciphertexts(self, stream: str) -> Sequence[Ciphertext]:
         rows = await self.postgres.admin.fetch(
@@ -74,6 +88,12 @@ class TestPostgresQuarantineReview(QuarantineReviewContract):
         return ReviewWorld(postgres)
 
 
+class TestPostgresWaitingMessages(WaitingMessagesContract):
+    @pytest.fixture
+    async def world(self, postgres: PostgresWorld) -> ReviewWorld:
+        return ReviewWorld(postgres)
+
+
 async def test_the_reader_looks_and_decides_nothing(postgres: PostgresWorld, reading: Pool) -> None:
     await postgres.quarantine.keep([rejected("READ", 1)])
     review = PostgresQuarantineReview(reading)
@@ -86,6 +106,10 @@ async def test_the_reader_looks_and_decides_nothing(postgres: PostgresWorld, rea
     with pytest.raises(Misconfigured, match="UPDATE on snapshot_ingest"):
         await review.check()
     assert_tells_nothing(dropping.value)
+    with pytest.raises(Misconfigured):
+        await PostgresWaitingMessages(reading).discard_orphans([entry.entry_id])
+    with pytest.raises(Misconfigured):
+        await PostgresQuarantineReview(reading).forget(entry.origin)
 
 
 async def test_without_the_right_to_update_the_quarantine_says_that_it_does_not_work(

@@ -114,6 +114,7 @@ async def test_the_ingest_role_may_do_nothing_else(
         "DELETE FROM snapshot_ingest.quarantine",
         "UPDATE snapshot_ingest.quarantine SET state = 'dropped', ciphertext = NULL",
         "SELECT FROM tenants",
+        "SELECT snapshot_ingest.forget_settled('S', now(), 1)",
     ],
 )
 async def test_the_reader_role_may_change_nothing(

@@ -13,7 +13,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.ports import QuarantineEntry, QuarantineId, QuarantineSelection
@@ -184,7 +184,10 @@ async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     folder = tmp_path_factory.mktemp("quarantine")
     directory = folder / "stack"
     async with EmbeddedStack(directory) as stack:
-        yield Installation(await set_up(directory, stack.addresses, []), folder)
+        ready = await set_up(directory, stack.addresses, [])
+        # An orphan is a person's at once, so that it is a person who replays it.
+        settings = evolve(ready.settings, orphan_grace=timedelta(0))
+        yield Installation(evolve(ready, settings=settings), folder)
 
 
 @pytest.fixture

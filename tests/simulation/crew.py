@@ -52,12 +52,13 @@ class Crew:
         self._begun += 1
         number = self._begun
         seat.number, seat.is_stopping = number, False
-        seat.worker = self._world.worker(
+        process = self._world.process(
             number, die=lambda: self._kill(seat), is_stopping=lambda: seat.is_stopping
         )
+        seat.worker = process.worker
         context = self._outside.copy()
         context.run(worker_running.set, number)
-        seat.running = self._world.loop.create_task(seat.worker.run(), context=context)
+        seat.running = self._world.loop.create_task(process.run(), context=context)
 
     def _kill(self, seat: Seat) -> None:
         """As kill -9 does it."""

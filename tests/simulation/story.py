@@ -9,7 +9,7 @@ from simulation.fleet import KEYLESS, MOVER, NEWCOMER
 from simulation.witness import Published, Sighting
 from simulation.world import ENDS_AFTER_SECONDS, World
 from snapshot_domain.events import IntakePaused
-from snapshot_domain.ports import TenantKey
+from snapshot_domain.ports import QuarantineReason, TenantKey
 from snapshot_domain.tasks import cancel
 from support.messages import device, subject_of, tenant
 
@@ -47,11 +47,19 @@ class Story:
             await world.clock.sleep(at_seconds - world.loop.time())
             event()
         world.weather.is_calm = True
-        while not (await world.source.backlog()).is_empty:
+        while not (await world.source.backlog()).is_empty or self._somebody_must_not_wait():
             await world.clock.sleep(5)
         await self._crew.stop()
         if any(isinstance(event, IntakePaused) for event in world.metrics.events):
             world.witness.sightings.add(Sighting.PAUSE)
+
+    def _somebody_must_not_wait(self) -> bool:
+        """Whether a message still waits that is an orphan, or whose key is there."""
+        reasons = {QuarantineReason.ORPHAN}
+        if self._world.witness.keyless_has_key:
+            reasons.add(QuarantineReason.KEY_MISSING)
+        kept = self._world.quarantine.messages.values()
+        return any(each.waiting and each.reason in reasons for each in kept)
 
     def _events(self) -> list[tuple[float, Event]]:
         draw = self._world.chance

@@ -13,10 +13,11 @@ from simulation.loop import Endless
 from simulation.story import Story
 from simulation.weather import CANARY
 from simulation.witness import Published, Sighting, Witness
-from simulation.world import World
+from simulation.world import OWN_KEYS, World
 from snapshot_domain.delivery import Ack
 from snapshot_domain.model import DeviceId, Digest, SnapshotFlag, TenantId
-from snapshot_domain.ports import TenantKey
+from snapshot_domain.ports import OwnKey, QuarantineReason, QuarantineState, TenantKey
+from snapshot_domain.rejection import quarantine_aad
 from snapshot_domain.secret import Configuration
 from snapshot_memory import Run, StoredRow
 from support.messages import device, tenant
@@ -63,6 +64,7 @@ def _verdict(seed: int, witness: Witness) -> Verdict:
 def _judge(world: World) -> None:
     _every_delivery_was_settled_once(world.witness)
     _every_message_is_in_one_state(world.witness)
+    _nothing_waits_for_what_is_there(world)
     _every_row_opens_to_its_text(world)
     _no_plaintext_is_where_it_must_not_be(world)
     for device_id, messages in _accepted(world.witness).items():
@@ -83,9 +85,10 @@ def _every_delivery_was_settled_once(witness: Witness) -> None:
 
 
 def _every_message_is_in_one_state(witness: Witness) -> None:
+    states = {each.origin.sequence: each.state for each in witness.quarantine.entries.values()}
     kept = Counter(each.origin.sequence for each in witness.quarantine.messages.values())
     for sequence in witness.published:
-        settlement = witness.settlements.get(sequence)
+        settlement, state = witness.settlements.get(sequence), states.get(sequence)
         witness.expect(settlement is not None, f"{sequence} is settled in the end")
         lawful, unlawful = witness.may_be_stored(sequence), witness.may_be_rejected(sequence)
         witness.expect(kept[sequence] <= 1, f"{sequence} is kept once")
@@ -94,9 +97,29 @@ def _every_message_is_in_one_state(witness: Witness) -> None:
             # It was kept and its answer lost, and then its device or key appeared.
             witness.expect(not kept[sequence] or unlawful, f"{sequence} is stored, so not kept")
         else:
-            witness.expect(unlawful, f"{sequence} is lawful, and stored")
+            witness.expect(unlawful, f"{sequence} was lawful all the time, and is stored")
             forgotten = witness.may_be_forgotten(sequence)
-            witness.expect(kept[sequence] == 1 or forgotten, f"{sequence} is kept")
+            in_quarantine = state in {QuarantineState.KEPT, QuarantineState.REPLAYED}
+            witness.expect(in_quarantine or forgotten, f"{sequence} is kept")
+        if state is QuarantineState.REPLAYED:
+            witness.expect(sequence in witness.commits, f"{sequence} is released, so stored")
+
+
+def _nothing_waits_for_what_is_there(world: World) -> None:
+    for key, entry in world.quarantine.entries.items():
+        if entry.state is not QuarantineState.KEPT:
+            continue
+        reason = entry.reason
+        is_keyless = reason is QuarantineReason.KEY_MISSING
+        must_wait = is_keyless and not world.witness.keyless_has_key
+        sequence = entry.origin.sequence
+        world.witness.expect(entry.waiting == must_wait, f"{sequence} waits, being {reason}")
+        message = world.quarantine.messages[key]
+        sealed = base64.b64decode(message.ciphertext.text.removeprefix("si1q:"))
+        aad = quarantine_aad(message.origin)
+        opens = [name for name in OWN_KEYS if world.keyring.open(name, sealed, aad) is not None]
+        meant = [OwnKey.WAITING if entry.waiting else OwnKey.QUARANTINE]
+        world.witness.expect(opens == meant, f"{sequence} opens with its key alone")
 
 
 def _every_row_opens_to_its_text(world: World) -> None:

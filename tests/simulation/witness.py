@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 from attrs import define, field
@@ -10,8 +11,13 @@ from simulation.fleet import KEYLESS, Message, Position
 from snapshot_domain.delivery import Ack, Delivery, Discard, Retry, Settlement
 from snapshot_domain.model import DeviceId, EncryptedSnapshot, SnapshotId, SnapshotKey, TenantId
 from snapshot_domain.outcome import AlreadyStored, Stored, Unchanged
-from snapshot_domain.ports import CipherItem, NeedsCiphertext, StoreAnswer
+from snapshot_domain.ports import CipherItem, NeedsCiphertext, QuarantineId, StoreAnswer
 from snapshot_memory import MemoryQuarantine, StoredRow
+
+PROBE_TEXT = b"snapshot-ingest"
+"""What is encrypted to see whether a tenant's key is there."""
+
+_A_GOOD_WHILE_SECONDS = 200.0
 
 
 class Sighting(StrEnum):
@@ -26,6 +32,8 @@ class Sighting(StrEnum):
     SPLIT = "a late arrival split a run"
     RETENTION = "a row was deleted by foreign retention"
     APPEARED = "an orphan's device appeared"
+    RELEASED = "what had waited was stored without a person"
+    GRACE_ENDED = "an orphan's grace ended"
     MOVE = "a device moved to another tenant"
     PAUSE = "intake paused"
     GIVEN_BACK = "a stop gave something back"
@@ -125,12 +133,14 @@ class Witness:
     def encrypts(self, items: Sequence[CipherItem]) -> None:
         """An unknown device's or a foreign tenant's configuration never gets this far."""
         for item in items:
+            if item.plaintext.reveal() == PROBE_TEXT:
+                continue
             named = item.aad.rpartition("|")[0]
             self.expect(named in self.owned, "what is encrypted is for a tenant that owned it")
 
     def asks_to_settle(self, settlements: Sequence[tuple[Delivery, Settlement]]) -> None:
         """Nothing is acknowledged before its commit, nor discarded before it is kept."""
-        kept = {each.origin.sequence for each in self.quarantine.messages.values()}
+        kept = {each.origin.sequence for each in self.quarantine.entries.values()}
         for delivery, settlement in settlements:
             sequence = delivery.origin.sequence
             self.settled[sequence, delivery.attempt] += 1
@@ -148,6 +158,27 @@ class Witness:
             self._unsettled_commits.get(worker, set()).discard(sequence)
             if not isinstance(settlement, Retry):
                 self.settlements.setdefault(sequence, settlement)
+
+    def releases(self, worker: int, entry_ids: Sequence[QuarantineId]) -> None:
+        """What waited was noted as ingested: it must have been committed before."""
+        for entry in self.quarantine.entries.values():
+            if entry.entry_id in entry_ids:
+                sequence = entry.origin.sequence
+                self.expect(sequence in self.commits, f"{sequence} is released after its commit")
+                self._unsettled_commits.get(worker, set()).discard(sequence)
+                self.sightings.add(Sighting.RELEASED)
+
+    def ends_waiting(self, entry_ids: AbstractSet[QuarantineId], at_seconds: float) -> None:
+        """Nobody gives an orphan up whose device had been there for a good while."""
+        for entry in self.quarantine.entries.values():
+            if entry.entry_id in entry_ids:
+                sequence = entry.origin.sequence
+                message = self.published[sequence].message
+                owners = self._owners_since(
+                    message.device or "", at_seconds - _A_GOOD_WHILE_SECONDS
+                )
+                self.expect(owners != {message.owner}, f"{sequence} is released, not given up")
+                self.sightings.add(Sighting.GRACE_ENDED)
 
     def dies(self, worker: int) -> None:
         """The worker was killed."""

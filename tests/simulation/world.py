@@ -1,10 +1,13 @@
 """What outlives the workers of a simulation: the clock, the stores, the weather, the witness."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
+
+from attrs import frozen
 
 from simulation.fleet import KEYLESS, OWNERS, Fleet
 from simulation.loop import LoopClock, VirtualLoop
@@ -16,18 +19,28 @@ from simulation.ports import (
     StormyRepository,
     StormySource,
 )
+from simulation.waiting_ports import (
+    StormyDecryptor,
+    StormyResealer,
+    StormyReview,
+    StormyWaitingMessages,
+)
 from simulation.weather import Weather
 from simulation.witness import Witness
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.extension import Extension
+from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.policy import IngestPolicy, OnRejected
 from snapshot_domain.ports import OwnKey, TenantKey
 from snapshot_domain.rejection import Rejection
+from snapshot_domain.tasks import cancel
+from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_memory import (
     MemoryCipher,
+    MemoryDecryptor,
     MemoryDeviceDirectory,
     MemoryHashRepository,
     MemoryKeyring,
@@ -35,13 +48,18 @@ from snapshot_memory import (
     MemoryMetrics,
     MemoryQuarantine,
     MemoryQuarantineCipher,
+    MemoryResealer,
     MemorySnapshotDecoder,
     MemorySnapshotListener,
+    MemoryWaitingMessages,
 )
 from support.messages import device, tenant
 
 ENDS_AFTER_SECONDS = 1_500.0
 """The virtual time after which a simulation counts as one without an end."""
+
+
+OWN_KEYS = (OwnKey.QUARANTINE, OwnKey.WAITING)
 
 
 class LogRecorder(logging.Handler):
@@ -71,6 +89,22 @@ class LogRecorder(logging.Handler):
             logger.propagate = before[1]
 
 
+@frozen(eq=False)
+class Process:
+    """A worker and the sweep beside it, as a process runs them."""
+
+    worker: Worker
+    sweep: WaitingSweep
+
+    async def run(self) -> None:
+        """Until the worker has stopped."""
+        sweeping = asyncio.create_task(self.sweep.run())
+        try:
+            await self.worker.run()
+        finally:
+            await cancel(sweeping)
+
+
 class World:
     """Everything of one seed but the workers, which it can wire to it."""
 
@@ -83,14 +117,16 @@ class World:
         self.directory = MemoryDeviceDirectory()
         self.repository = MemoryHashRepository(self.directory)
         self.keyring = MemoryKeyring()
-        self.quarantine = MemoryQuarantine()
+        self.quarantine = MemoryQuarantine(self.clock)
+        self._waiting = MemoryWaitingMessages(self.quarantine)
         self.metrics = MemoryMetrics()
         self.listener = MemorySnapshotListener()
         self.source = MemoryMessageSource(self.clock, fetch_wait=timedelta(seconds=4))
         self.log = LogRecorder()
         self._backoff = Backoff(Random(f"{seed} backoff"))
         on_rejected = self.chance.choice([*[OnRejected.QUARANTINE] * 3, OnRejected.DISCARD])
-        self._policy = IngestPolicy(on_rejected=on_rejected)
+        grace = timedelta(seconds=self.chance.choice([0, 15, 15, 60, 60, 240]))
+        self._policy = IngestPolicy(on_rejected=on_rejected, orphan_grace=grace)
         self._limits = WorkerLimits(
             batch_messages=self.chance.choice([1, 3, 8]),
             batches_in_flight=self.chance.choice([1, 2, 3]),
@@ -99,7 +135,7 @@ class World:
         self.witness = Witness(
             self.repository.rows, self.quarantine, on_rejected is OnRejected.DISCARD
         )
-        for own_key in (OwnKey.QUARANTINE, OwnKey.WAITING):
+        for own_key in OWN_KEYS:
             self.keyring.create(own_key)
         for name, owner in OWNERS.items():
             self.register(name, owner)
@@ -112,10 +148,10 @@ class World:
         self.witness.owners.setdefault(name, []).append((self.loop.time(), owner))
         self.witness.owned.add(f"{tenant(owner)}|{device(name)}")
 
-    def worker(
+    def process(
         self, number: int, die: Callable[[], None], is_stopping: Callable[[], bool]
-    ) -> Worker:
-        """A worker whose every port lies behind this world's weather."""
+    ) -> Process:
+        """A worker and its sweep, every port of which lies behind this world's weather."""
         passage = Passage(number, self.loop, self.weather, self.witness, die, is_stopping)
         source = StormySource(self.source, passage)
         directory = StormyDirectory(self.directory, passage)
@@ -149,4 +185,25 @@ class World:
             clock=self.clock,
             backoff=self._backoff,
         )
-        return Worker(source, use_case, intake, self.metrics, self._limits)
+        worker = Worker(source, use_case, intake, self.metrics, self._limits)
+        return Process(worker, self._sweep(use_case, intake, passage))
+
+    def _sweep(self, use_case: IngestSnapshot, intake: Intake, passage: Passage) -> WaitingSweep:
+        waiting = StormyWaitingMessages(self._waiting, passage)
+        review = StormyReview(self.quarantine, passage)
+        return WaitingSweep(
+            use_case=use_case,
+            waiting=waiting,
+            review=review,
+            decryptor=StormyDecryptor(MemoryDecryptor(self.keyring), passage),
+            grace=Grace(
+                waiting=waiting,
+                review=review,
+                resealer=StormyResealer(MemoryResealer(self.keyring), passage),
+                metrics=self.metrics,
+                policy=self._policy,
+                limits=self._limits,
+            ),
+            intake=intake,
+            limits=self._limits,
+        )

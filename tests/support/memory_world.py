@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Settlement
 from snapshot_domain.extension import Extension
+from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.model import DeviceId, TenantId
@@ -21,10 +22,14 @@ from snapshot_domain.ports import (
     HashRepository,
     MessageSource,
     OwnKey,
+    Resealer,
     TenantKey,
+    WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.secret import Secret
+from snapshot_domain.waiting import WaitingSweep
+from snapshot_domain.worker import WorkerLimits
 from snapshot_memory import (
     ManualClock,
     MemoryCipher,
@@ -36,8 +41,11 @@ from snapshot_memory import (
     MemoryMetrics,
     MemoryQuarantine,
     MemoryQuarantineCipher,
+    MemoryQuarantineReview,
+    MemoryResealer,
     MemorySnapshotDecoder,
     MemorySnapshotListener,
+    MemoryWaitingMessages,
 )
 from support.messages import MORNING, device, message, subject_of, tenant
 
@@ -51,13 +59,14 @@ class MemoryWorld:
     directory: MemoryDeviceDirectory = field(factory=MemoryDeviceDirectory)
     repository: MemoryHashRepository = field(init=False)
     keyring: MemoryKeyring = field(factory=MemoryKeyring)
-    quarantine: MemoryQuarantine = field(factory=MemoryQuarantine)
+    quarantine: MemoryQuarantine = field(init=False)
     metrics: MemoryMetrics = field(factory=MemoryMetrics)
     listener: MemorySnapshotListener = field(factory=MemorySnapshotListener)
     use_case: IngestSnapshot = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.source = MemoryMessageSource(self.clock)
+        self.quarantine = MemoryQuarantine(self.clock)
         self.repository = MemoryHashRepository(self.directory)
         for key in OwnKey:
             self.keyring.create(key)
@@ -106,6 +115,33 @@ class MemoryWorld:
             metrics=self.metrics,
             clock=self.clock,
             backoff=self.use_case.backoff,
+        )
+
+    def sweep(
+        self,
+        waiting: WaitingMessages | None = None,
+        resealer: Resealer | None = None,
+        intake: Intake | None = None,
+    ) -> WaitingSweep:
+        """A sweep over what waits in this world, with its policy."""
+        limits = WorkerLimits()
+        waiting = waiting or MemoryWaitingMessages(self.quarantine)
+        review = MemoryQuarantineReview(self.quarantine)
+        return WaitingSweep(
+            use_case=self.use_case,
+            waiting=waiting,
+            review=review,
+            decryptor=MemoryDecryptor(self.keyring),
+            grace=Grace(
+                waiting=waiting,
+                review=review,
+                resealer=resealer or MemoryResealer(self.keyring),
+                metrics=self.metrics,
+                policy=self.use_case.policy,
+                limits=limits,
+            ),
+            intake=intake or self.intake(),
+            limits=limits,
         )
 
     def publish(

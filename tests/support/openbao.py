@@ -10,9 +10,10 @@ from typing import Any, Self
 from uuid import uuid4
 
 import httpx
+import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from snapshot_domain.model import Ciphertext, TenantId
+from snapshot_domain.model import Ciphertext, DataKeyId, TenantId, WrappedKey
 from snapshot_domain.ports.cipher import KeyReference, OwnKey, TenantKey
 from snapshot_ingest.stack import AppRole, EmbeddedStack
 from snapshot_openbao import AppRoleLogin, SecretFile, SecretText
@@ -135,6 +136,33 @@ class RawOpenBao:
         nonce = b"\x07" * 12
         box = b64encode(nonce + AESGCM(data_key).encrypt(nonce, body, aad.encode("ascii")))
         return Ciphertext(f"si1q:{(await self.encrypt(key, data_key)).text}|{box.decode()}")
+
+    async def seal_enveloped(self, key: TenantKey, text: bytes, bound_to: str) -> Ciphertext:
+        """A configuration in the format `envelope`, after its letter."""
+        secret, key_id, nonce = AESGCM.generate_key(256), uuid4(), b"\x07" * 12
+        aad = f"si1e|{bound_to}|{key_id}".encode("ascii")
+        box = nonce + AESGCM(secret).encrypt(nonce, zstandard.compress(text), aad)
+        wrapped = (await self.encrypt(key, secret)).text
+        return Ciphertext(
+            f"si1e:{key_id}:{b64encode(box).decode()}",
+            WrappedKey(DataKeyId(key_id), key.tenant_id, wrapped),
+        )
+
+    async def open_enveloped(
+        self, key: KeyReference, text: str, wrapped_key: str, bound_to: str
+    ) -> bytes:
+        """A configuration in the format `envelope`, opened after its letter."""
+        prefix, key_id, box = text.split(":")
+        assert prefix == "si1e"
+        secret = await self.decrypt(key, Ciphertext(wrapped_key))
+        sealed, aad = b64decode(box, validate=True), f"si1e|{bound_to}|{key_id}".encode("ascii")
+        return zstandard.decompress(AESGCM(secret).decrypt(sealed[:12], sealed[12:], aad))
+
+    async def open_compressed(self, key: KeyReference, ciphertext: Ciphertext) -> bytes:
+        """A configuration in the format `compressed`, opened after its letter."""
+        prefix, _, rest = ciphertext.text.partition(":")
+        assert prefix == "si1z"
+        return zstandard.decompress(await self.decrypt(key, Ciphertext(rest)))
 
     async def open_body(self, key: KeyReference, ciphertext: Ciphertext, aad: str) -> bytes:
         """A quarantined body, opened after the letter of the format."""

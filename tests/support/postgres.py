@@ -18,6 +18,7 @@ from snapshot_postgres import (
     PostgresDeviceDirectory,
     PostgresHashRepository,
     PostgresQuarantine,
+    PostgresQuarantineReview,
     grant_ingest_role,
     migrate,
     open_pool,
@@ -98,6 +99,11 @@ class PostgresWorld:
     @quarantine.default
     def _make_quarantine(self) -> PostgresQuarantine:
         return PostgresQuarantine(self.pool)
+
+    @property
+    def review(self) -> PostgresQuarantineReview:
+        """What a person decides with, as the ingest role."""
+        return PostgresQuarantineReview(self.pool)
 
     @property
     def admin(self) -> Pool:

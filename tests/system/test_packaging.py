@@ -34,7 +34,6 @@ _PROMISED = {
     "postgres": ["snapshot_postgres"],
     "openbao": ["snapshot_openbao"],
     "prometheus": ["snapshot_prometheus"],
-    "compress": ["zstandard"],
     "cli": [*_STANDALONE, "snapshot_ingest"],
     "stack": ["snapshot_ingest.stack"],
     "testing": ["snapshot_conformance"],

@@ -9,6 +9,7 @@ from typed_settings import Secret
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.events import SettlementFailed
 from snapshot_domain.extension import Extension
+from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.policy import HashPolicy, IngestPolicy
@@ -16,6 +17,7 @@ from snapshot_domain.ports import (
     AckFloors,
     Cipher,
     Clock,
+    Decryptor,
     DeviceDirectory,
     FloorSource,
     HashRepository,
@@ -23,10 +25,14 @@ from snapshot_domain.ports import (
     Metrics,
     Quarantine,
     QuarantineCipher,
+    QuarantineReview,
+    Resealer,
     SnapshotDecoder,
     SnapshotListener,
+    WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
+from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.clock import SystemClock
@@ -45,12 +51,19 @@ from snapshot_ingest.settings.errors import SettingsError
 from snapshot_json import JsonSnapshotDecoder
 from snapshot_memory import MemoryMetrics, MemorySnapshotListener
 from snapshot_nats import JetStreamSource
-from snapshot_openbao import SealedBodyCipher, TransitCipher
+from snapshot_openbao import (
+    SealedBodyCipher,
+    SealedBodyResealer,
+    TransitCipher,
+    TransitDecryptor,
+)
 from snapshot_postgres import (
     PostgresAckFloors,
     PostgresDeviceDirectory,
     PostgresHashRepository,
     PostgresQuarantine,
+    PostgresQuarantineReview,
+    PostgresWaitingMessages,
 )
 from snapshot_prometheus import MetricNameTaken
 
@@ -60,10 +73,12 @@ EXPECTED: dict[object, type] = {
     BacklogWatch: BacklogWatch,
     Cipher: TransitCipher,
     Clock: SystemClock,
+    Decryptor: TransitDecryptor,
     DeviceDirectory: PostgresDeviceDirectory,
     Extension: Extension,
     FloorSource: JetStreamSource,
     FloorWatch: FloorWatch,
+    Grace: Grace,
     HashRepository: PostgresHashRepository,
     IngestPolicy: IngestPolicy,
     IngestSnapshot: IngestSnapshot,
@@ -72,10 +87,14 @@ EXPECTED: dict[object, type] = {
     Metrics: MetricsFanOut,
     Quarantine: PostgresQuarantine,
     QuarantineCipher: SealedBodyCipher,
+    QuarantineReview: PostgresQuarantineReview,
     Readiness: Readiness,
     Rejection: Rejection,
+    Resealer: SealedBodyResealer,
     Sequence[SnapshotListener]: tuple,
     SnapshotDecoder: JsonSnapshotDecoder,
+    WaitingMessages: PostgresWaitingMessages,
+    WaitingSweep: WaitingSweep,
     Worker: Worker,
     WorkerLimits: WorkerLimits,
 }

@@ -6,11 +6,19 @@ from datetime import datetime, timedelta
 import pytest
 from attrs import define, evolve, field
 
+from snapshot_conformance.quarantine import rejected
+from snapshot_domain.delivery import Origin
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.events import EvictionSeen
-from snapshot_domain.ports import AckFloors, Floor
+from snapshot_domain.ports import AckFloors, Floor, QuarantineReview, QuarantineSelection
 from snapshot_ingest.floor_watch import FloorWatch
-from snapshot_memory import ManualClock, MemoryAckFloors, MemoryMetrics
+from snapshot_memory import (
+    ManualClock,
+    MemoryAckFloors,
+    MemoryMetrics,
+    MemoryQuarantine,
+    MemoryQuarantineReview,
+)
 from support.messages import MORNING
 
 FIRST = Floor(
@@ -45,11 +53,16 @@ class ScriptedSource:
 class World:
     source: ScriptedSource = field(factory=ScriptedSource)
     floors: AckFloors = field(factory=MemoryAckFloors)
+    quarantine: MemoryQuarantine = field(factory=MemoryQuarantine)
+    review: QuarantineReview = field(init=False)
     metrics: MemoryMetrics = field(factory=MemoryMetrics)
     clock: ManualClock = field(factory=lambda: ManualClock(MORNING))
 
+    def __attrs_post_init__(self) -> None:
+        self.review = MemoryQuarantineReview(self.quarantine)
+
     def watch(self) -> FloorWatch:
-        return FloorWatch(self.source, self.floors, self.metrics, self.clock)
+        return FloorWatch(self.source, self.floors, self.review, self.metrics, self.clock)
 
     async def look(self, says: Floor | Exception, watch: FloorWatch | None = None) -> None:
         self.source.says = says
@@ -186,3 +199,48 @@ async def test_what_does_not_answer_is_asked_again_next_time(
     assert "wpa2-key" not in record.getMessage()
     await world.look(FIRST, watch)
     assert await world.floors.load("DEVICE_EVENTS", "config_snapshot_ingest") is not None
+
+
+@define
+class DeniedReview(MemoryQuarantineReview):
+    """May look and decide, and not forget."""
+
+    async def forget(self, floor: Origin) -> None:
+        raise Misconfigured(Dependency.QUARANTINE, f"no DELETE on {floor.stream}")
+
+
+async def _drop(world: World, sequence: int) -> None:
+    message = rejected(FIRST.stream, sequence)
+    origin = Origin(FIRST.stream, FIRST.stream_created_at, sequence)
+    await world.quarantine.keep([evolve(message, origin=origin)])
+    await world.review.drop(await world.review.select(QuarantineSelection()))
+
+
+async def test_what_was_dropped_is_forgotten_once_the_kept_floor_has_passed_it(
+    world: World,
+) -> None:
+    await _drop(world, 95)
+    await world.look(FIRST)
+    await world.look(evolve(FIRST, sequence=94, deliveries=45))
+    assert len(world.quarantine.entries) == 1
+    await world.look(evolve(FIRST, sequence=95, deliveries=46))
+    assert world.quarantine.entries == {}
+
+
+async def test_a_floor_that_was_not_kept_forgets_nothing(world: World) -> None:
+    await _drop(world, 95)
+    await world.look(evolve(FIRST, deliveries=50))
+    await world.look(evolve(FIRST, sequence=95, deliveries=45))
+    assert len(world.quarantine.entries) == 1
+
+
+async def test_without_the_right_to_forget_evictions_are_told_all_the_same(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.review = DeniedReview(world.quarantine)
+    watch = world.watch()
+    for sequence in (90, 91, 92):
+        floor = evolve(FIRST, sequence=sequence, deliveries=sequence, pending=110 - sequence)
+        await world.look(evolve(floor, first_sequence=sequence + 40), watch)
+    assert any(isinstance(event, EvictionSeen) for event in world.metrics.events)
+    assert caplog.text.count("the quarantine forgets nothing") == 1

@@ -304,13 +304,33 @@ async def test_one_message_s_fault_never_costs_another_its_place(world: MemoryWo
 async def test_rejected_messages_are_only_counted_where_policy_says_discard(
     world: MemoryWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.with_policy(DISCARD)
+    world.with_policy(evolve(DISCARD, orphan_grace=timedelta(0)))
     world.source.publish("s", RawMessage(b"[]"))
     world.publish("lost", of="unknown")
     await world.ingest()
     assert world.quarantine.messages == {}
     assert world.settlements() == [Discard(), Discard()]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+@pytest.mark.parametrize("policy", [IngestPolicy(), DISCARD], ids=["quarantine", "discard"])
+async def test_an_orphan_waits_in_the_quarantine_for_its_device_whatever_policy_says(
+    world: MemoryWorld, policy: IngestPolicy
+) -> None:
+    world.with_policy(policy)
+    world.publish("early", of="unknown")
+    assert await world.ingest() == [Orphaned()]
+    (kept,) = world.quarantine.messages.values()
+    assert (kept.reason, kept.waiting) == (QuarantineReason.ORPHAN, True)
+    assert world.settlements() == [Discard()]
+
+
+async def test_without_a_grace_an_orphan_is_a_persons_at_once(world: MemoryWorld) -> None:
+    world.with_policy(IngestPolicy(orphan_grace=timedelta(0)))
+    world.publish("early", of="unknown")
+    await world.ingest()
+    (kept,) = world.quarantine.messages.values()
+    assert (kept.reason, kept.waiting) == (QuarantineReason.ORPHAN, False)
 
 
 async def test_while_the_quarantine_is_unavailable_a_rejected_message_stays_on_the_stream(
@@ -373,7 +393,7 @@ async def test_whatever_the_quarantine_s_cipher_raises_nothing_is_discarded(
 
 async def test_without_the_quarantine_s_key_nothing_is_discarded(world: MemoryWorld) -> None:
     world.keyring.delete(OwnKey.QUARANTINE)
-    world.publish("lost", of="unknown")
+    world.source.publish("s", RawMessage(b"[]"))
     (outcome,) = await world.ingest()
     assert isinstance(outcome, DependencyMisconfigured)
     assert isinstance(world.settlements()[0], Retry)

@@ -7,13 +7,14 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.delivery import Ack
 from snapshot_domain.events import BacklogObserved
+from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.ingestion import Ingestion
 from snapshot_ingest.readiness import Readiness
-from snapshot_memory import MemoryAckFloors
+from snapshot_memory import MemoryAckFloors, MemoryQuarantineReview
 from support.memory_world import MemoryWorld
 from support.waiting import until
 
@@ -42,8 +43,10 @@ def ingestion(world: MemoryWorld) -> Ingestion:
     container.register(Readiness, readiness)
     watch = BacklogWatch(world.source, world.metrics, world.clock)
     container.register(BacklogWatch, watch)
-    floor_watch = FloorWatch(world.source, MemoryAckFloors(), world.metrics, world.clock)
+    review = MemoryQuarantineReview(world.quarantine)
+    floor_watch = FloorWatch(world.source, MemoryAckFloors(), review, world.metrics, world.clock)
     container.register(FloorWatch, floor_watch)
+    container.register(WaitingSweep, world.sweep())
     return Ingestion(container, CollectorRegistry())
 
 

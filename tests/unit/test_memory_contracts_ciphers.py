@@ -1,4 +1,4 @@
-"""MemoryCipher, MemoryQuarantineCipher and MemoryDecryptor keep the contracts of their ports."""
+"""The ciphers, the decryptor and the resealer in memory keep the contracts of their ports."""
 
 from uuid import uuid4
 
@@ -12,6 +12,8 @@ from snapshot_conformance.cipher import (
     QuarantineCipherContract,
     QuarantineCipherHarness,
 )
+from snapshot_conformance.cipher_harness import ResealerHarness
+from snapshot_conformance.resealer import ResealerContract
 from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports import CipherItem, DecryptorItem, KeyReference, OwnKey, TenantKey
 from snapshot_domain.secret import RawMessage, Secret
@@ -20,6 +22,7 @@ from snapshot_memory import (
     MemoryDecryptor,
     MemoryKeyring,
     MemoryQuarantineCipher,
+    MemoryResealer,
 )
 
 
@@ -42,6 +45,16 @@ async def _opened(
     [answer] = await MemoryDecryptor(keyring).decrypt([DecryptorItem(key, ciphertext, aad)])
     if isinstance(answer, Secret):
         return answer.reveal()
+    raise answer
+
+
+async def _sealed(
+    keyring: MemoryKeyring, key: KeyReference, plaintext: Secret, aad: str
+) -> Ciphertext:
+    kind = MemoryQuarantineCipher if isinstance(plaintext, RawMessage) else MemoryCipher
+    [answer] = await kind(keyring).encrypt([CipherItem(key, plaintext, aad)])
+    if isinstance(answer, Ciphertext):
+        return answer
     raise answer
 
 
@@ -75,11 +88,19 @@ class _Decryptor(DecryptorHarness):
         return _new_tenant(self.keyring)
 
     async def seal_raw(self, key: KeyReference, plaintext: Secret, aad: str) -> Ciphertext:
-        kind = MemoryQuarantineCipher if isinstance(plaintext, RawMessage) else MemoryCipher
-        [answer] = await kind(self.keyring).encrypt([CipherItem(key, plaintext, aad)])
-        if isinstance(answer, Ciphertext):
-            return answer
-        raise answer
+        return await _sealed(self.keyring, key, plaintext, aad)
+
+
+class _Resealer(ResealerHarness):
+    def __init__(self) -> None:
+        self.keyring = _keyring_with_own_keys()
+        self.resealer = MemoryResealer(self.keyring)
+
+    async def seal_raw(self, key: KeyReference, plaintext: Secret, aad: str) -> Ciphertext:
+        return await _sealed(self.keyring, key, plaintext, aad)
+
+    async def open_raw(self, key: KeyReference, ciphertext: Ciphertext, aad: str) -> bytes:
+        return await _opened(self.keyring, key, ciphertext, aad)
 
 
 class TestMemoryCipher(CipherContract):
@@ -98,3 +119,9 @@ class TestMemoryDecryptor(DecryptorContract):
     @pytest.fixture
     async def harness(self) -> DecryptorHarness:
         return _Decryptor()
+
+
+class TestMemoryResealer(ResealerContract):
+    @pytest.fixture
+    async def harness(self) -> ResealerHarness:
+        return _Resealer()

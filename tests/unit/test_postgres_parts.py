@@ -167,6 +167,8 @@ def test_every_statement_that_is_asked_for_exists_and_each_is_asked_for() -> Non
                 asked.add((name, sql_file or "queries.sql"))
     asked |= {(name, "roles.sql") for name in ("create_role", "set_login")}
     asked |= {(name, "roles.sql") for name in ("grant_ingest", "grant_reader")}
+    decided = ("claim", "keep_for_a_person", "discard_orphans")
+    asked |= {(name, "waiting_messages.sql") for name in decided}
     there = {
         (name, file.name)
         for file in (package / "sql").iterdir()

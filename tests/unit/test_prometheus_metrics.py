@@ -15,12 +15,14 @@ from snapshot_domain.events import (
     BatchHandled,
     EvictionSeen,
     FetchFailed,
+    GraceEnded,
     InFlightChanged,
     IntakePaused,
     IntakeResumed,
     MessageHandled,
     SettlementFailed,
     Stage,
+    WaitingObserved,
 )
 from snapshot_domain.model import SnapshotId
 from snapshot_domain.outcome import (
@@ -262,6 +264,26 @@ def test_evictions_are_added_up_between_their_bounds(
     scrape = Scrape(registry)
     assert scrape.value("snapshot_ingest_evicted_messages_total") == 5
     assert scrape.value("snapshot_ingest_evicted_at_most_messages_total") == 15
+
+
+def test_what_waits_is_shown_as_it_was_last_seen(
+    registry: CollectorRegistry, metrics: PrometheusMetrics
+) -> None:
+    metrics.record(WaitingObserved(orphans=9, keyless=4))
+    metrics.record(WaitingObserved(orphans=3, keyless=1))
+    scrape = Scrape(registry)
+    assert scrape.value("snapshot_ingest_waiting_messages", reason="orphan") == 3
+    assert scrape.value("snapshot_ingest_waiting_messages", reason="key_missing") == 1
+
+
+def test_orphans_whose_grace_ended_are_counted_by_what_became_of_them(
+    registry: CollectorRegistry, metrics: PrometheusMetrics
+) -> None:
+    metrics.record(GraceEnded(kept=2, discarded=0))
+    metrics.record(GraceEnded(kept=1, discarded=4))
+    scrape = Scrape(registry)
+    assert scrape.value("snapshot_ingest_orphan_grace_ended_total", end="kept") == 3
+    assert scrape.value("snapshot_ingest_orphan_grace_ended_total", end="discarded") == 4
 
 
 def test_failed_fetches_and_settlements_are_counted(

@@ -15,7 +15,7 @@ KEPT = {
     "config_snapshot_errors_total": "counter",
     "config_snapshot_ingestion_duration_seconds": "histogram",
 }
-LABELS = {"error_type", "outcome", "attempt", "stage", "reason", "dependency"}
+LABELS = {"error_type", "outcome", "attempt", "stage", "reason", "dependency", "end"}
 UNITS = ("_dependencies", "_seconds", "_bytes", "_messages", "_batches")
 
 

@@ -12,6 +12,7 @@ from snapshot_domain.ports.cipher import (
     QuarantineCipher,
 )
 from snapshot_domain.ports.decryptor import Decryptor, DecryptorAnswer
+from snapshot_domain.ports.resealer import Resealer
 from snapshot_domain.secret import Secret
 
 MARKER = "wpa2-pre-shared-key-9f31c7e2"
@@ -66,6 +67,20 @@ class DecryptorHarness(_TenantKeys):
     @abstractmethod
     async def seal_raw(self, key: KeyReference, plaintext: Secret, aad: str) -> Ciphertext:
         """What the Cipher (a Configuration) or the QuarantineCipher (a RawMessage) would make."""
+
+
+class ResealerHarness(ABC):
+    """A Resealer under test and what is around it."""
+
+    resealer: Resealer
+
+    @abstractmethod
+    async def seal_raw(self, key: KeyReference, plaintext: Secret, aad: str) -> Ciphertext:
+        """What the QuarantineCipher would make of a RawMessage."""
+
+    @abstractmethod
+    async def open_raw(self, key: KeyReference, ciphertext: Ciphertext, aad: str) -> bytes:
+        """The plaintext, opened without the adapter under test; raises if it cannot be opened."""
 
 
 def the_ciphertext(answer: CipherAnswer) -> Ciphertext:

@@ -13,10 +13,14 @@ from snapshot_domain.events import (
     Event,
     EvictionSeen,
     FetchFailed,
+    GraceEnded,
     InFlightChanged,
+    IntakePaused,
+    IntakeResumed,
     MessageHandled,
     SettlementFailed,
     Stage,
+    WaitingObserved,
 )
 from snapshot_domain.model import SnapshotId
 from snapshot_domain.outcome import (
@@ -75,7 +79,11 @@ EVERY_EVENT: tuple[Event, ...] = (
     InFlightChanged(batches=1, messages=100, body_bytes=204_800),
     BacklogObserved(pending=7, unsettled=3, redelivered=1, oldest_age_seconds=12.5),
     EvictionSeen(at_least=5, at_most=12, since=_MORNING, until=_MORNING + timedelta(seconds=5)),
+    WaitingObserved(orphans=4, keyless=2),
+    GraceEnded(kept=3, discarded=0),
     SettlementFailed(messages=2),
+    *(IntakePaused(dependency) for dependency in Dependency),
+    *(IntakeResumed(dependency) for dependency in Dependency),
     *(FetchFailed(dependency) for dependency in Dependency),
 )
 """One of each event, and of each variety where it has some."""

@@ -23,6 +23,7 @@ from snapshot_domain.ports import (
 )
 
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 _NEVER_GIVEN = QuarantineId(10**15)
 
 
@@ -72,6 +73,10 @@ class Tenancy:
     async def kept(self) -> Sequence[QuarantineEntry]:
         """What is shown as kept."""
         return await self.review.newest(self.everything, 1_000)
+
+    async def remembered(self, *entry_ids: QuarantineId) -> list[QuarantineId]:
+        """Those of them that are still known, whatever became of them."""
+        return [entry.entry_id for entry in await self.review.entries(entry_ids)]
 
     async def entry(self, entry_id: QuarantineId) -> QuarantineEntry:
         """The one with this id."""
@@ -232,6 +237,49 @@ class QuarantineReviewContract:
         assert not dropped & others
         assert await ours.kept() == []
         assert await ours.world.ciphertexts(ours.stream) == []
+
+    async def test_what_was_decided_is_forgotten_once_the_floor_has_passed_it(
+        self, ours: Tenancy
+    ) -> None:
+        below, at, above = await ours.keep(1, 2, 3)
+        await ours.review.drop([below])
+        await ours.review.mark_replayed([at, above])
+        await ours.review.forget(ours.message(2).origin)
+        assert await ours.remembered(below, at, above) == [above]
+
+    async def test_what_is_kept_is_never_forgotten(self, ours: Tenancy) -> None:
+        (kept,) = await ours.keep(1)
+        floor = evolve(ours.message(1).origin, sequence=9)
+        await ours.review.forget(floor)
+        await ours.review.forget(evolve(floor, stream_created_at=RECEIVED + _DAY))
+        assert [entry.entry_id for entry in await ours.kept()] == [kept]
+
+    async def test_another_streams_floor_forgets_nothing(self, ours: Tenancy) -> None:
+        (dropped,) = await ours.keep(1)
+        await ours.review.drop([dropped])
+        floor = evolve(ours.message(1).origin, sequence=9)
+        await ours.review.forget(evolve(floor, stream=f"{ours.stream}_2"))
+        former = floor.stream_created_at - _DAY
+        await ours.review.forget(evolve(floor, stream_created_at=former))
+        assert await ours.remembered(dropped) == [dropped]
+
+    async def test_a_former_stream_is_forgotten_with_the_floor_of_the_next_of_its_name(
+        self, ours: Tenancy
+    ) -> None:
+        # The second was received on the next stream, though under the former creation time.
+        before, after = ours.message(7), evolve(ours.message(8), received_at=RECEIVED + _DAY)
+        await ours.keep_all([before, after])
+        ids = await ours.review.select(ours.everything)
+        await ours.review.drop(ids)
+        made_again = RECEIVED + _DAY / 2
+        await ours.review.forget(evolve(before.origin, stream_created_at=made_again, sequence=0))
+        assert await ours.remembered(*ids) == list(ids)[1:]
+
+    async def test_a_number_is_never_used_again(self, ours: Tenancy) -> None:
+        (dropped,) = await ours.keep(1)
+        await ours.review.drop([dropped])
+        await ours.review.forget(ours.message(1).origin)
+        assert await ours.keep(2) > [dropped]
 
     async def test_it_says_that_it_works(self, world: QuarantineReviewWorld) -> None:
         await world.review.check()

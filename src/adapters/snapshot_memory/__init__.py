@@ -14,8 +14,10 @@ from snapshot_memory.message_source import MemoryMessageSource
 from snapshot_memory.metrics import MemoryMetrics
 from snapshot_memory.quarantine import MemoryQuarantine
 from snapshot_memory.quarantine_review import MemoryQuarantineReview
+from snapshot_memory.resealer import MemoryResealer
 from snapshot_memory.snapshot_decoder import MemorySnapshotDecoder
 from snapshot_memory.snapshot_listener import MemorySnapshotListener
+from snapshot_memory.waiting_messages import MemoryWaitingMessages
 
 __all__ = [
     "ManualClock",
@@ -30,8 +32,10 @@ __all__ = [
     "MemoryQuarantine",
     "MemoryQuarantineCipher",
     "MemoryQuarantineReview",
+    "MemoryResealer",
     "MemorySnapshotDecoder",
     "MemorySnapshotListener",
+    "MemoryWaitingMessages",
     "Run",
     "StoredRow",
 ]

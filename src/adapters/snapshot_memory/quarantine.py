@@ -8,11 +8,13 @@ from attrs import define, field
 
 from snapshot_domain.delivery import Origin
 from snapshot_domain.ports import (
+    Clock,
     QuarantinedMessage,
     QuarantineEntry,
     QuarantineId,
     QuarantineState,
 )
+from snapshot_memory.clock import ManualClock
 
 Key: TypeAlias = tuple[Origin, datetime]
 """What says which message it is: its origin and its time of receipt."""
@@ -20,10 +22,13 @@ Key: TypeAlias = tuple[Origin, datetime]
 
 @define
 class MemoryQuarantine:
-    """The messages that are kept, and an entry for each that ever was."""
+    """The messages that are kept, an entry for each that is remembered, and since when."""
 
+    clock: Clock = field(factory=ManualClock)
     messages: dict[Key, QuarantinedMessage] = field(factory=dict)
     entries: dict[Key, QuarantineEntry] = field(factory=dict)
+    kept_at: dict[Key, datetime] = field(factory=dict)
+    _ids_given: int = 0
 
     async def keep(self, messages: Sequence[QuarantinedMessage]) -> None:
         """See Quarantine."""
@@ -38,9 +43,13 @@ class MemoryQuarantine:
         entry = self.entries.get(key)
         if entry is not None and _stands(entry, message):
             return
-        entry_id = entry.entry_id if entry else QuarantineId(len(self.entries) + 1)
         self.messages[key] = message
-        self.entries[key] = _entry(entry_id, message)
+        self.entries[key] = _entry(entry.entry_id if entry else self._new_id(), message)
+        self.kept_at.setdefault(key, self.clock.now())
+
+    def _new_id(self) -> QuarantineId:
+        self._ids_given += 1
+        return QuarantineId(self._ids_given)
 
 
 def _stands(entry: QuarantineEntry, message: QuarantinedMessage) -> bool:

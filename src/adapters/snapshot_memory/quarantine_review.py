@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
+from snapshot_domain.delivery import Origin
 from snapshot_domain.ports import (
     QuarantinedMessage,
     QuarantineEntry,
@@ -52,6 +53,12 @@ class MemoryQuarantineReview:
         """See QuarantineReview."""
         return await self._put_aside(entry_ids, QuarantineState.DROPPED)
 
+    async def forget(self, floor: Origin) -> None:
+        """See QuarantineReview."""
+        entries = self._quarantine.entries
+        for key in [key for key, entry in entries.items() if _is_past(entry, floor)]:
+            del entries[key], self._quarantine.kept_at[key]
+
     async def check(self) -> None:
         """Memory always answers."""
 
@@ -78,6 +85,15 @@ class MemoryQuarantineReview:
 
 def _key(entry: QuarantineEntry) -> Key:
     return entry.origin, entry.received_at
+
+
+def _is_past(entry: QuarantineEntry, floor: Origin) -> bool:
+    """Whether nothing of it is kept, and its stream cannot deliver it any more."""
+    if entry.state is QuarantineState.KEPT or entry.origin.stream != floor.stream:
+        return False
+    if entry.origin.stream_created_at > floor.stream_created_at:
+        return False
+    return entry.origin.sequence <= floor.sequence or entry.received_at < floor.stream_created_at
 
 
 def _matches(entry: QuarantineEntry, selection: QuarantineSelection) -> bool:

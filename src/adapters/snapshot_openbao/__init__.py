@@ -1,4 +1,4 @@
-"""Cipher, QuarantineCipher and Decryptor over OpenBao's Transit secrets engine.
+"""Cipher, QuarantineCipher, Resealer and Decryptor over OpenBao's Transit secrets engine.
 
 `OpenBao` is the logged-in connection that they share; `TransitKeys` makes the keys.
 """
@@ -6,8 +6,11 @@
 from snapshot_openbao.batches import Limits
 from snapshot_openbao.cipher import TransitCipher
 from snapshot_openbao.client import Address
+from snapshot_openbao.compressed import CompressedCipher
 from snapshot_openbao.connection import OpenBao, Timing
+from snapshot_openbao.data_keys import DataKeyLimits
 from snapshot_openbao.decryptor import TransitDecryptor
+from snapshot_openbao.envelope import EnvelopeCipher
 from snapshot_openbao.keys import TransitKeys
 from snapshot_openbao.login import (
     AppRoleLogin,
@@ -18,16 +21,21 @@ from snapshot_openbao.login import (
     TokenLogin,
 )
 from snapshot_openbao.paths import key_name
+from snapshot_openbao.resealer import SealedBodyResealer
 from snapshot_openbao.sealed_body import SealedBodyCipher
 
 __all__ = [
     "Address",
     "AppRoleLogin",
+    "CompressedCipher",
     "Credential",
+    "DataKeyLimits",
+    "EnvelopeCipher",
     "Limits",
     "Login",
     "OpenBao",
     "SealedBodyCipher",
+    "SealedBodyResealer",
     "SecretFile",
     "SecretText",
     "Timing",

@@ -52,6 +52,8 @@ class Problem(Enum):
     INPUT_REFUSED = auto()
     NO_CIPHERTEXT = auto()
     NOT_AUTHENTIC = auto()
+    NOT_COMPRESSED = auto()
+    DATA_KEY_UNKNOWN = auto()
 
 
 @frozen
@@ -158,6 +160,17 @@ _FAULTS: Mapping[Problem, _Row] = {
     Problem.NOT_AUTHENTIC: _Row(
         Refused,
         "the ciphertext does not belong to this key and associated data, or was changed",
+    ),
+    Problem.NOT_COMPRESSED: _Row(
+        Refused,
+        "what was opened is not compressed as its format says, or is too large",
+        expected="one zstd frame of at most 64 MiB",
+    ),
+    Problem.DATA_KEY_UNKNOWN: _Row(
+        Refused,
+        "the data key that the text names is not stored beside it",
+        expected="its row in snapshot_ingest.data_keys",
+        next_step="restore that table from the same backup as the snapshots",
     ),
 }
 

@@ -24,6 +24,7 @@ from snapshot_postgres.quarantine_review import PostgresQuarantineReview
 from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
 from snapshot_postgres.roles import grant_ingest_role, grant_reader_role
 from snapshot_postgres.status import PostgresStatus, StoreStatus
+from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
 __all__ = [
     "Connection",
@@ -35,6 +36,7 @@ __all__ = [
     "PostgresQuarantineReview",
     "PostgresSnapshotReader",
     "PostgresStatus",
+    "PostgresWaitingMessages",
     "StoreStatus",
     "StoredSnapshot",
     "connected",

@@ -27,7 +27,7 @@ def key_columns(keys: Sequence[SnapshotKey]) -> list[list[object]]:
 
 
 def batch_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:
-    """The keys' columns, and ciphertexts, formats, plaintext sizes in bytes and flags."""
+    """The keys' columns, ciphertexts, formats, plaintext sizes in bytes and flags; data keys."""
     ciphertexts = [snapshot.ciphertext for snapshot in batch]
     return [
         *key_columns([snapshot.key for snapshot in batch]),
@@ -35,6 +35,21 @@ def batch_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:
         [None if ciphertext is None else ciphertext.format for ciphertext in ciphertexts],
         [snapshot.plaintext_bytes for snapshot in batch],
         [int(snapshot.flags) for snapshot in batch],
+        *_data_key_columns(batch),
+    ]
+
+
+def _data_key_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:
+    """Ids, tenants and wrapped keys; each data key of the batch once."""
+    keys = {
+        key.key_id: key
+        for snapshot in batch
+        if snapshot.ciphertext is not None and (key := snapshot.ciphertext.wrapped_key) is not None
+    }
+    return [
+        list(keys),
+        [key.tenant_id for key in keys.values()],
+        [key.text for key in keys.values()],
     ]
 
 

@@ -1,8 +1,8 @@
 """HashRepository over the backend's table of rows and our timelines beside it.
 
 The rules of the timeline are carried out by `snapshot_ingest.store_batch`
-(migrations/0004_store.sql), one call in one transaction a batch; here is what stands around
-it: repetition, and finding the one row that the database refuses.
+(migrations/0004_store.sql and 0009_data_keys.sql), one call in one transaction a batch; here is
+what stands around it: repetition, and finding the one row that the database refuses.
 """
 
 import logging
@@ -34,6 +34,8 @@ _RIGHTS = (
     ("snapshot_ingest.snapshots", "SELECT"),
     ("snapshot_ingest.snapshots", "INSERT"),
     ("snapshot_ingest.snapshots", "UPDATE"),
+    ("snapshot_ingest.data_keys", "SELECT"),
+    ("snapshot_ingest.data_keys", "INSERT"),
     APPLIED_MIGRATIONS,
 )
 

@@ -20,6 +20,7 @@ from snapshot_postgres.database import Database
 from snapshot_postgres.errors import Fault
 from snapshot_postgres.health import require_rights
 from snapshot_postgres.pool import Pool, PooledConnection
+from snapshot_postgres.quarantine import storable
 from snapshot_postgres.sql import query
 
 _RIGHTS = (
@@ -67,6 +68,15 @@ class PostgresQuarantineReview:
     async def drop(self, entry_ids: Sequence[QuarantineId]) -> AbstractSet[QuarantineId]:
         """See QuarantineReview."""
         return await self._put_aside(entry_ids, QuarantineState.DROPPED)
+
+    async def forget(self, floor: Origin) -> None:
+        """See QuarantineReview."""
+        await self._database.ask(
+            query("forget", "quarantine_review.sql"),
+            storable(floor.stream),
+            floor.stream_created_at,
+            floor.sequence,
+        )
 
     async def check(self) -> None:
         """Returns if messages can be looked at and decided on."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import asyncpg
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snapshot_domain.errors import Dependency
 from snapshot_domain.model import (
@@ -13,6 +13,7 @@ from snapshot_domain.model import (
     SnapshotFlag,
     SnapshotId,
     TenantId,
+    WrappedKey,
 )
 from snapshot_postgres.database import Database
 from snapshot_postgres.pool import Pool
@@ -46,12 +47,21 @@ class PostgresSnapshotReader:
     async def snapshot(self, snapshot_id: SnapshotId) -> StoredSnapshot | None:
         """The snapshot with this id; None if there is none, or its row was deleted."""
         rows = await self._database.ask(query("snapshot_by_id"), snapshot_id)
-        return _stored_snapshot(rows[0]) if rows else None
+        return await self._with_data_key(_stored_snapshot(rows[0])) if rows else None
 
     async def newest_of(self, device_id: DeviceId) -> StoredSnapshot | None:
         """The device's newest snapshot whose row still exists, None if there is none."""
         rows = await self._database.ask(query("newest_snapshot"), device_id)
-        return _stored_snapshot(rows[0]) if rows else None
+        return await self._with_data_key(_stored_snapshot(rows[0])) if rows else None
+
+    async def _with_data_key(self, stored: StoredSnapshot) -> StoredSnapshot:
+        """With the wrapped key that its text names, if it names one that is there."""
+        key_id = stored.ciphertext.data_key_id
+        rows = await self._database.ask(query("wrapped_key"), key_id) if key_id else []
+        if key_id is None or not rows:
+            return stored
+        key = WrappedKey(key_id, TenantId(rows[0]["tenant_id"]), rows[0]["wrapped_key"])
+        return evolve(stored, ciphertext=evolve(stored.ciphertext, wrapped_key=key))
 
 
 def _stored_snapshot(row: asyncpg.Record) -> StoredSnapshot:

@@ -9,8 +9,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from snapshot_domain.errors import Dependency
 from snapshot_domain.events import Stage
 from snapshot_domain.outcome import MalformedReason
+from snapshot_domain.ports import QuarantineReason
 from snapshot_prometheus.errors import MetricNameTaken
-from snapshot_prometheus.labels import ATTEMPTS, OUTCOMES, ErrorType
+from snapshot_prometheus.labels import ATTEMPTS, OUTCOMES, ErrorType, GraceEnd
 
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _INGESTION_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -33,6 +34,7 @@ class Instruments:
         self._define_batches()
         self._define_deliveries()
         self._define_backlog()
+        self._define_waiting()
         self._define_faults()
         _register_all(registry, self._metrics)
 
@@ -142,6 +144,19 @@ class Instruments:
         self.evicted_at_most = self._counter(
             "snapshot_ingest_evicted_at_most_messages_total",
             "The same at most: others' messages on a shared stream may be among them.",
+        )
+
+    def _define_waiting(self) -> None:
+        self.waiting = self._gauge(
+            "snapshot_ingest_waiting_messages",
+            "Messages that wait in the quarantine for their device or their tenant's key; every "
+            "worker sees all of them.",
+            reason=(QuarantineReason.ORPHAN, QuarantineReason.KEY_MISSING),
+        )
+        self.grace_ended = self._counter(
+            "snapshot_ingest_orphan_grace_ended_total",
+            "Orphans whose device did not appear in time, by what became of them.",
+            end=GraceEnd,
         )
 
     def _define_faults(self) -> None:

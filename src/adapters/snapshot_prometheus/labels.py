@@ -37,6 +37,13 @@ class ErrorType(StrEnum):
     UNFORESEEN = "unforeseen"
 
 
+class GraceEnd(StrEnum):
+    """The values of `end`: what became of an orphan whose device did not appear in time."""
+
+    KEPT = "kept"
+    DISCARDED = "discarded"
+
+
 OUTCOMES: Mapping[type[Outcome], str] = {
     Stored: "stored",
     Unchanged: "unchanged",

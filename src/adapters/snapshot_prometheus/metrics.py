@@ -11,14 +11,17 @@ from snapshot_domain.events import (
     Event,
     EvictionSeen,
     FetchFailed,
+    GraceEnded,
     InFlightChanged,
     IntakePaused,
     IntakeResumed,
     SettlementFailed,
+    WaitingObserved,
 )
 from snapshot_domain.outcome import Malformed, Stored, Unchanged
+from snapshot_domain.ports import QuarantineReason
 from snapshot_prometheus.instruments import Instruments
-from snapshot_prometheus.labels import OUTCOMES, attempt_label, error_type_of
+from snapshot_prometheus.labels import OUTCOMES, GraceEnd, attempt_label, error_type_of
 
 _log = logging.getLogger(__name__)
 
@@ -46,30 +49,47 @@ class PrometheusMetrics:
             _log.warning("an event could not be counted: %s", type(error).__name__)
 
     def _record(self, event: Event) -> None:
-        instruments = self._instruments
         match event:
             case BatchHandled():
                 self._record_batch(event)
-            case InFlightChanged():
-                instruments.in_flight_batches.set(event.batches)
-                instruments.in_flight_messages.set(event.messages)
-                instruments.in_flight_bytes.set(event.body_bytes)
-            case BacklogObserved():
-                instruments.backlog_pending.set(event.pending)
-                instruments.backlog_unsettled.set(event.unsettled)
-                instruments.backlog_redelivered.set(event.redelivered)
-                instruments.backlog_oldest_seconds.set(event.oldest_age_seconds)
-            case EvictionSeen():
-                instruments.evicted.inc(event.at_least)
-                instruments.evicted_at_most.inc(event.at_most)
-            case SettlementFailed():
-                instruments.settlements_unconfirmed.inc(event.messages)
-            case FetchFailed():
-                instruments.fetch_failures.labels(event.dependency).inc()
+            case InFlightChanged() | BacklogObserved() | WaitingObserved():
+                self._show(event)
             case IntakePaused():
-                instruments.paused.labels(event.dependency).set(1)
+                self._instruments.paused.labels(event.dependency).set(1)
             case IntakeResumed():
-                instruments.paused.labels(event.dependency).set(0)
+                self._instruments.paused.labels(event.dependency).set(0)
+            case _:
+                self._count(event)
+
+    def _show(self, seen: InFlightChanged | BacklogObserved | WaitingObserved) -> None:
+        instruments = self._instruments
+        match seen:
+            case InFlightChanged():
+                instruments.in_flight_batches.set(seen.batches)
+                instruments.in_flight_messages.set(seen.messages)
+                instruments.in_flight_bytes.set(seen.body_bytes)
+            case BacklogObserved():
+                instruments.backlog_pending.set(seen.pending)
+                instruments.backlog_unsettled.set(seen.unsettled)
+                instruments.backlog_redelivered.set(seen.redelivered)
+                instruments.backlog_oldest_seconds.set(seen.oldest_age_seconds)
+            case WaitingObserved():
+                instruments.waiting.labels(QuarantineReason.ORPHAN).set(seen.orphans)
+                instruments.waiting.labels(QuarantineReason.KEY_MISSING).set(seen.keyless)
+
+    def _count(self, what: EvictionSeen | GraceEnded | SettlementFailed | FetchFailed) -> None:
+        instruments = self._instruments
+        match what:
+            case EvictionSeen():
+                instruments.evicted.inc(what.at_least)
+                instruments.evicted_at_most.inc(what.at_most)
+            case GraceEnded():
+                instruments.grace_ended.labels(GraceEnd.KEPT).inc(what.kept)
+                instruments.grace_ended.labels(GraceEnd.DISCARDED).inc(what.discarded)
+            case SettlementFailed():
+                instruments.settlements_unconfirmed.inc(what.messages)
+            case FetchFailed():
+                instruments.fetch_failures.labels(what.dependency).inc()
 
     def _record_batch(self, batch: BatchHandled) -> None:
         instruments = self._instruments

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.extension import Extension
+from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.policy import IngestPolicy
@@ -18,6 +19,7 @@ from snapshot_domain.ports import (
     AckFloors,
     Cipher,
     Clock,
+    Decryptor,
     DeviceDirectory,
     FloorSource,
     HashRepository,
@@ -25,10 +27,14 @@ from snapshot_domain.ports import (
     Metrics,
     Quarantine,
     QuarantineCipher,
+    QuarantineReview,
+    Resealer,
     SnapshotDecoder,
     SnapshotListener,
+    WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
+from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.clock import SystemClock
@@ -36,15 +42,26 @@ from snapshot_ingest.connections import message_source, openbao, postgres_pool
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.readiness import Readiness
-from snapshot_ingest.settings import Settings
+from snapshot_ingest.settings import CipherFormat, CipherSettings, Settings
 from snapshot_json import JsonSnapshotDecoder
-from snapshot_openbao import OpenBao, SealedBodyCipher, TransitCipher
+from snapshot_openbao import (
+    CompressedCipher,
+    DataKeyLimits,
+    EnvelopeCipher,
+    OpenBao,
+    SealedBodyCipher,
+    SealedBodyResealer,
+    TransitCipher,
+    TransitDecryptor,
+)
 from snapshot_postgres import (
     Pool,
     PostgresAckFloors,
     PostgresDeviceDirectory,
     PostgresHashRepository,
     PostgresQuarantine,
+    PostgresQuarantineReview,
+    PostgresWaitingMessages,
 )
 from snapshot_prometheus import PrometheusMetrics
 
@@ -129,10 +146,18 @@ def compose(
     container.register(DeviceDirectory, PostgresDeviceDirectory(resources.pool))  # type: ignore[type-abstract]
     container.register(HashRepository, PostgresHashRepository(resources.pool))  # type: ignore[type-abstract]
     container.register(Quarantine, PostgresQuarantine(resources.pool))  # type: ignore[type-abstract]
-    cipher = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
+    review = PostgresQuarantineReview(resources.pool)
+    container.register(QuarantineReview, review)  # type: ignore[type-abstract]
+    container.register(WaitingMessages, PostgresWaitingMessages(resources.pool))  # type: ignore[type-abstract]
+    transit = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
+    cipher = _cipher(settings.cipher, transit, resources.openbao, clock)
     container.register(Cipher, cipher)  # type: ignore[type-abstract]
-    quarantine_cipher = SealedBodyCipher(cipher, resources.openbao.threads)
+    quarantine_cipher = SealedBodyCipher(transit, resources.openbao.threads)
     container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
+    # This login may open what waits, and nothing else: OpenBao sees to that.
+    decryptor = TransitDecryptor(resources.openbao, mount=settings.openbao.mount)
+    container.register(Decryptor, decryptor)  # type: ignore[type-abstract]
+    container.register(Resealer, SealedBodyResealer(decryptor, transit))  # type: ignore[type-abstract]
     metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
@@ -142,6 +167,20 @@ def compose(
     container.register(WorkerLimits, settings.worker.limits)
     for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness):
         container.build(service)
-    for watch in (BacklogWatch, FloorWatch):
+    for watch in (BacklogWatch, FloorWatch, Grace, WaitingSweep):
         container.build(watch)
     return container
+
+
+def _cipher(
+    settings: CipherSettings, transit: TransitCipher, openbao: OpenBao, clock: Clock
+) -> Cipher:
+    """The cipher of configurations, in the format that the settings choose."""
+    match settings.format:
+        case CipherFormat.TRANSIT:
+            return transit
+        case CipherFormat.COMPRESSED:
+            return CompressedCipher(transit, openbao.threads)
+        case CipherFormat.ENVELOPE:
+            limits = DataKeyLimits(settings.data_key_lifetime, settings.data_key_uses)
+            return EnvelopeCipher(transit, openbao.threads, clock, limits)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.ports import Metrics, SnapshotListener
 from snapshot_domain.tasks import cancel
+from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container, compose, open_resources
@@ -25,10 +26,11 @@ class Ingestion:
         self._readiness = container.resolve(Readiness)
         self._backlog_watch = container.resolve(BacklogWatch)
         self._floor_watch = container.resolve(FloorWatch)
+        self._waiting_sweep = container.resolve(WaitingSweep)
 
     async def run(self) -> None:
         """Ingests until `stop` is called, and returns when everything in hand is settled."""
-        watches = (self._backlog_watch, self._floor_watch)
+        watches = (self._backlog_watch, self._floor_watch, self._waiting_sweep)
         watching = [asyncio.create_task(watch.run()) for watch in watches]
         try:
             await self._worker.run()

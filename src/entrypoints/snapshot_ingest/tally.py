@@ -2,7 +2,7 @@
 
 from attrs import define
 
-from snapshot_domain.events import BatchHandled, Event, MessageHandled
+from snapshot_domain.events import BatchHandled, Event, GraceEnded, MessageHandled
 from snapshot_domain.outcome import (
     AlreadyStored,
     DigestMismatched,
@@ -17,7 +17,10 @@ from snapshot_domain.outcome import (
 
 @define
 class Tally:
-    """A Metrics that keeps a running count of outcomes."""
+    """A Metrics that keeps a running count of outcomes.
+
+    `given_up` counts the orphans that policy discarded when their grace was over.
+    """
 
     stored: int = 0
     unchanged: int = 0
@@ -25,18 +28,23 @@ class Tally:
     malformed: int = 0
     orphaned: int = 0
     refused: int = 0
+    keyless: int = 0
     retried: int = 0
+    given_up: int = 0
 
     def record(self, event: Event) -> None:
-        """Counts the messages of a batch; other events say nothing here."""
-        if isinstance(event, BatchHandled):
-            for message in event.messages:
-                self._count(message)
+        """Counts the messages of a batch, and orphans given up; all else says nothing here."""
+        match event:
+            case BatchHandled():
+                for message in event.messages:
+                    self._count(message)
+            case GraceEnded():
+                self.given_up += event.discarded
 
     @property
     def rejected(self) -> int:
         """All that could not be ingested."""
-        return self.malformed + self.orphaned + self.refused
+        return self.malformed + self.orphaned + self.refused + self.keyless
 
     @property
     def settled(self) -> int:
@@ -55,7 +63,9 @@ class Tally:
                 self.malformed += 1
             case Orphaned():
                 self.orphaned += 1
-            case DigestMismatched() | ItemRefused() | TenantKeyMissing():
+            case DigestMismatched() | ItemRefused():
                 self.refused += 1
+            case TenantKeyMissing():
+                self.keyless += 1
             case _:
                 self.retried += 1

@@ -34,8 +34,10 @@ from snapshot_domain.ports.quarantine_review import (
     QuarantineSelection,
     QuarantineState,
 )
+from snapshot_domain.ports.resealer import Resealer
 from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
 from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
+from snapshot_domain.ports.waiting_messages import Resealed, WaitingMessage, WaitingMessages
 
 __all__ = [
     "STREAM_START",
@@ -65,10 +67,14 @@ __all__ = [
     "QuarantineSelection",
     "QuarantineState",
     "QuarantinedMessage",
+    "Resealed",
+    "Resealer",
     "SnapshotDecoder",
     "SnapshotListener",
     "SnapshotNotice",
     "StoreAnswer",
     "TenantKey",
+    "WaitingMessage",
+    "WaitingMessages",
     "first_unsettled",
 ]

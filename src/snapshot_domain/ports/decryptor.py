@@ -1,4 +1,4 @@
-"""Decryptor: the reading side, with credentials of its own. Ingestion never has one."""
+"""Decryptor: the reading side. Ingestion's own opens only what waits."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias

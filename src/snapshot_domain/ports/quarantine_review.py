@@ -61,7 +61,8 @@ class QuarantineReview(Protocol):
     """Shows what the quarantine keeps, and notes what a person decided.
 
     A message that was replayed or dropped is remembered without its ciphertext, so that a
-    redelivery does not bring it back. Every method raises `Unavailable` or `Misconfigured`.
+    redelivery does not bring it back; once that cannot happen any more it may be forgotten.
+    Every method raises `Unavailable` or `Misconfigured`.
     """
 
     async def newest(self, selection: QuarantineSelection, limit: int) -> Sequence[QuarantineEntry]:
@@ -88,6 +89,14 @@ class QuarantineReview(Protocol):
 
     async def drop(self, entry_ids: Sequence[QuarantineId]) -> AbstractSet[QuarantineId]:
         """Gives these up for good; returns those that were kept until now."""
+        ...
+
+    async def forget(self, floor: Origin) -> None:
+        """Forgets what was replayed or dropped and can never be delivered again.
+
+        That is what stands on the floor's stream up to its sequence, or stood on a stream of
+        that name before this one was made.
+        """
         ...
 
     async def check(self) -> None:

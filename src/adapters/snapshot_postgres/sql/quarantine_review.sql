@@ -54,3 +54,7 @@ SET state = $2, ciphertext = NULL
 FROM locked
 WHERE message.id = locked.id
 RETURNING message.id;
+
+-- name: forget
+-- Forgets what was replayed or dropped of the stream $1, made at $2, up to the sequence $3.
+SELECT snapshot_ingest.forget_settled($1, $2, $3);

@@ -20,9 +20,9 @@ SELECT snapshot_ingest.lock_heads(ARRAY(
     SELECT ($1::uuid[])[n] FROM unnest(snapshot_ingest.owned_items($1, $2)) AS n));
 
 -- name: store_batch
--- Decides each item, in the items' order.
+-- Decides each item, in the items' order, and keeps the data keys $10 to $12.
 SELECT answer, snapshot_id, previous_id, next_id
-FROM snapshot_ingest.store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM snapshot_ingest.store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ORDER BY item;
 
 -- name: commit_to_disk
@@ -66,6 +66,10 @@ SELECT * FROM snapshot_ingest.snapshot_by_id($1);
 
 -- name: newest_snapshot
 SELECT * FROM snapshot_ingest.newest_snapshot($1);
+
+-- name: wrapped_key
+-- The data key $1 as its tenant's key wrapped it.
+SELECT tenant_id, wrapped_key FROM snapshot_ingest.data_keys WHERE data_key_id = $1;
 
 -- name: count_devices
 -- Devices with a stored snapshot.

@@ -35,7 +35,9 @@ GRANT SELECT ON public.devices TO %1$I;
 GRANT SELECT, INSERT ON public.router_config_snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.heads, snapshot_ingest.snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.quarantine TO %1$I;
+GRANT EXECUTE ON FUNCTION snapshot_ingest.forget_settled TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors TO %1$I;
+GRANT SELECT, INSERT ON snapshot_ingest.data_keys TO %1$I;
 GRANT SELECT ON snapshot_ingest.migrations TO %1$I;
 
 -- name: grant_reader

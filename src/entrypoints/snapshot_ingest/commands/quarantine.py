@@ -158,7 +158,7 @@ async def _print_counts(tally: Tally, source: ReplaySource, *, json_wanted: bool
         "already_stored": tally.already_stored,
         "malformed": tally.malformed,
         "orphaned": tally.orphaned,
-        "refused": tally.refused,
+        "refused": tally.refused + tally.keyless,
         "failed": tally.retried,
         "unopened": len(source.unopened),
         "untried": (await source.backlog()).pending,

@@ -4,7 +4,7 @@ import sys
 from uuid import UUID
 
 from snapshot_domain.errors import SnapshotIngestError
-from snapshot_domain.model import DeviceId, SnapshotId
+from snapshot_domain.model import DeviceId, SnapshotId, configuration_aad
 from snapshot_domain.ports import DecryptorItem, TenantKey
 from snapshot_domain.secret import Secret
 from snapshot_ingest.clock import SystemClock
@@ -50,7 +50,8 @@ async def _find(settings: Settings, which: UUID) -> StoredSnapshot:
 
 
 async def _decrypt(settings: Settings, stored: StoredSnapshot) -> Secret:
-    item = DecryptorItem(TenantKey(stored.tenant_id), stored.ciphertext)
+    aad = configuration_aad(stored.tenant_id, stored.device_id, stored.digest)
+    item = DecryptorItem(TenantKey(stored.tenant_id), stored.ciphertext, aad)
     clock = SystemClock()
     async with openbao("reader.openbao", settings.reader.openbao, settings, clock) as bao:
         (answer,) = await TransitDecryptor(bao, mount=settings.openbao.mount).decrypt([item])

@@ -112,6 +112,7 @@ class Accounts:
         quarantined = store.quarantined
         refusals = set(QuarantineReason) - {QuarantineReason.MALFORMED, QuarantineReason.ORPHAN}
         discarded = self._discarded()
+        orphans_discarded = 0 if self._settings.orphan_grace else discarded.orphaned
         return _Figures(
             deliveries=progress.deliveries,
             pending=progress.pending,
@@ -119,7 +120,9 @@ class Accounts:
             last_sequence=progress.last_sequence,
             stored=store.snapshots,
             malformed=quarantined.get(QuarantineReason.MALFORMED, 0) + discarded.malformed,
-            orphaned=quarantined.get(QuarantineReason.ORPHAN, 0) + discarded.orphaned,
+            orphaned=quarantined.get(QuarantineReason.ORPHAN, 0)
+            + orphans_discarded
+            + discarded.given_up,
             refused=sum(quarantined.get(reason, 0) for reason in refusals) + discarded.refused,
         )
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from snapshot_ingest.settings.errors import SettingsError
-from snapshot_ingest.settings.model import CipherFormat, Dedup, DigestKind, Settings
+from snapshot_ingest.settings.model import Dedup, DigestKind, Settings
 
 _POSITIVE = (
     "postgres.pool_size",
@@ -17,6 +17,7 @@ _POSITIVE = (
     "worker.batch_bytes",
     "worker.batches_in_flight",
     "worker.max_in_flight_bytes",
+    "cipher.data_key_uses",
 )
 _ADDRESSES = ("nats.url", "openbao.url", "reader.openbao.url", "admin.openbao.url")
 _DURATIONS = ("orphan_grace", "max_clock_ahead", "worker.grace")
@@ -31,6 +32,10 @@ def check(settings: Settings) -> None:
     for path in _POSITIVE:
         if value_of(settings, path) < 1:
             raise SettingsError(f"{path} is not positive", expected="a whole number from 1 on")
+    if settings.cipher.data_key_lifetime <= timedelta(0):
+        raise SettingsError(
+            "cipher.data_key_lifetime is not positive", expected="a duration such as 15m"
+        )
     for path in _DURATIONS:
         if value_of(settings, path) < timedelta(0):
             raise SettingsError(f"{path} is negative", expected="a duration such as 10m")
@@ -55,18 +60,12 @@ def value_of(settings: Settings, path: str) -> Any:
 
 def _refuse_what_is_not_built(settings: Settings) -> None:
     not_built = {
-        "cipher.format": settings.cipher.format is not CipherFormat.TRANSIT,
         "dedup": settings.dedup is not Dedup.POLLER,
         "digest": settings.digest is not DigestKind.PLAIN,
-        "orphan_grace": settings.orphan_grace != timedelta(0),
     }
     for path, is_meant in not_built.items():
         if is_meant:
             raise SettingsError(
                 f"this value of {path} is not built yet",
-                expected=f"{path} = {_shown(value_of(Settings(), path))}",
+                expected=f'{path} = "{value_of(Settings(), path)}"',
             )
-
-
-def _shown(value: object) -> str:
-    return '"0s"' if isinstance(value, timedelta) else f'"{value}"'

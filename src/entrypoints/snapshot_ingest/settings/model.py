@@ -86,9 +86,11 @@ class OpenBaoSettings:
 
 @frozen(kw_only=True)
 class CipherSettings:
-    """`[cipher]`."""
+    """`[cipher]`: how configurations are stored; the data keys are those of `envelope`."""
 
     format: CipherFormat = CipherFormat.TRANSIT
+    data_key_lifetime: timedelta = timedelta(minutes=15)
+    data_key_uses: int = 2**20
 
 
 @frozen(kw_only=True)
@@ -145,7 +147,7 @@ class Settings:
     on_rejected: OnRejected = OnRejected.QUARANTINE
     dedup: Dedup = Dedup.POLLER
     digest: DigestKind = DigestKind.PLAIN
-    orphan_grace: timedelta = timedelta(0)
+    orphan_grace: timedelta = timedelta(minutes=10)
     max_clock_ahead: timedelta = timedelta(minutes=10)
     nats: NatsSettings = field(factory=NatsSettings)
     postgres: PostgresSettings = field(factory=PostgresSettings)
@@ -162,5 +164,6 @@ class Settings:
         return IngestPolicy(
             hash_policy=self.hash_policy,
             on_rejected=self.on_rejected,
+            orphan_grace=self.orphan_grace,
             max_clock_ahead=self.max_clock_ahead,
         )

@@ -1,0 +1,67 @@
+"""The text form of an enveloped configuration: `si1e:<data key id>:<base64 of nonce and body>`.
+
+Pure: AES-256-GCM in the process. The associated data binds format, tenant, device, digest and
+data key, so that a row that was moved to another of these does not open.
+"""
+
+import secrets
+from base64 import b64decode, b64encode
+from binascii import Error as BadBase64
+
+from attrs import field, frozen
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from snapshot_domain.model import Ciphertext, DataKeyId, WrappedKey
+from snapshot_domain.secret import Secret
+from snapshot_openbao.errors import Problem
+
+PREFIX = "si1e:"
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+@frozen
+class DataKey:
+    """A tenant's data key, as it is, and wrapped."""
+
+    wrapped: WrappedKey
+    secret: Secret = field(repr=False)
+
+
+def new_secret() -> Secret:
+    """A fresh random key."""
+    return Secret(secrets.token_bytes(_KEY_BYTES))
+
+
+def seal(key: DataKey, body: Secret, bound_to: str) -> Ciphertext:
+    """The body under the key; `bound_to` names tenant, device and digest."""
+    key_id = key.wrapped.key_id
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    aad = _aad(bound_to, key_id)
+    sealed = AESGCM(key.secret.reveal()).encrypt(nonce, body.reveal(), aad)
+    box = b64encode(nonce + sealed).decode("ascii")
+    return Ciphertext(f"{PREFIX}{key_id}:{box}", key.wrapped)
+
+
+def unseal(secret: Secret, ciphertext: Ciphertext, bound_to: str) -> Secret | Problem:
+    """The body, or `NO_CIPHERTEXT` or `NOT_AUTHENTIC`."""
+    key_id = ciphertext.data_key_id
+    if key_id is None or secret.size_bytes != _KEY_BYTES:
+        return Problem.NO_CIPHERTEXT
+    try:
+        opened = b64decode(ciphertext.text.removeprefix(f"{PREFIX}{key_id}:"), validate=True)
+    except (BadBase64, ValueError):
+        return Problem.NO_CIPHERTEXT
+    nonce, sealed = opened[:_NONCE_BYTES], opened[_NONCE_BYTES:]
+    if len(nonce) < _NONCE_BYTES:
+        return Problem.NO_CIPHERTEXT
+    try:
+        return Secret(AESGCM(secret.reveal()).decrypt(nonce, sealed, _aad(bound_to, key_id)))
+    except InvalidTag:
+        return Problem.NOT_AUTHENTIC
+
+
+def _aad(bound_to: str, key_id: DataKeyId) -> bytes:
+    return f"{PREFIX.removesuffix(':')}|{bound_to}|{key_id}".encode("ascii")
