@@ -25,6 +25,7 @@ class Story:
     def __init__(self, world: World) -> None:
         self._world = world
         self._crew = Crew(world)
+        self._replays: list[asyncio.Task[None]] = []
 
     def tell(self) -> None:
         """Returns when everything is settled and every worker has stopped; raises `Endless`."""
@@ -47,11 +48,18 @@ class Story:
             await world.clock.sleep(at_seconds - world.loop.time())
             event()
         world.weather.is_calm = True
-        while not (await world.source.backlog()).is_empty or self._somebody_must_not_wait():
+        await asyncio.gather(*self._replays)
+        while await self._is_unfinished():
             await world.clock.sleep(5)
         await self._crew.stop()
         if any(isinstance(event, IntakePaused) for event in world.metrics.events):
             world.witness.sightings.add(Sighting.PAUSE)
+
+    async def _is_unfinished(self) -> bool:
+        """Also what a former consumer delivered is in somebody's hand, and may yet be kept."""
+        if self._world.witness.in_hand or self._somebody_must_not_wait():
+            return True
+        return not (await self._world.source.backlog()).is_empty
 
     def _somebody_must_not_wait(self) -> bool:
         """Whether a message still waits that is an orphan, or whose key is there."""
@@ -74,6 +82,11 @@ class Story:
             (0.4, self._delete_old_rows),
             (0.5, self._crew.stop_somebody),
             (0.5, self._crew.stop_somebody),
+            (0.3, self._world.source.delete_consumer),
+            (0.3, self._world.source.delete_consumer),
+            (0.2, self._make_stream_again),
+            (0.7, self._replay),
+            (0.7, self._replay),
         ):
             if draw.random() < share:
                 events.append((draw.randrange(_STORM_SECONDS), event))
@@ -102,6 +115,16 @@ class Story:
     def _create_missing_key(self) -> None:
         self._world.keyring.create(TenantKey(tenant(KEYLESS)))
         self._world.witness.keyless_has_key = True
+
+    def _make_stream_again(self) -> None:
+        """What was settled of it is stored or kept; the rest is gone."""
+        world = self._world
+        world.witness.gone.update(set(world.source.sequences) - set(world.witness.settlements))
+        world.source.make_again()
+        world.witness.sightings.add(Sighting.STREAM_AGAIN)
+
+    def _replay(self) -> None:
+        self._replays.append(self._world.loop.create_task(self._world.replay_all()))
 
     def _delete_old_rows(self) -> None:
         """By their time alone, as the backend's retention does it."""
