@@ -17,6 +17,7 @@ Event: TypeAlias = Callable[[], None]
 
 _MESSAGES = 40
 _STORM_SECONDS = 60
+_LONGEST_STEP_SECONDS = 60
 
 
 class Story:
@@ -49,17 +50,13 @@ class Story:
             event()
         world.weather.is_calm = True
         await asyncio.gather(*self._replays)
-        while await self._is_unfinished():
+        # What a former consumer delivered is in somebody's hand still, and may yet be kept.
+        await world.clock.sleep(_LONGEST_STEP_SECONDS)
+        while not (await world.source.backlog()).is_empty or self._somebody_must_not_wait():
             await world.clock.sleep(5)
         await self._crew.stop()
         if any(isinstance(event, IntakePaused) for event in world.metrics.events):
             world.witness.sightings.add(Sighting.PAUSE)
-
-    async def _is_unfinished(self) -> bool:
-        """Also what a former consumer delivered is in somebody's hand, and may yet be kept."""
-        if self._world.witness.in_hand or self._somebody_must_not_wait():
-            return True
-        return not (await self._world.source.backlog()).is_empty
 
     def _somebody_must_not_wait(self) -> bool:
         """Whether a message still waits that is an orphan, or whose key is there."""

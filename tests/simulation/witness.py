@@ -94,14 +94,6 @@ class Witness:
         if not holds:
             self.violations.append(rule)
 
-    @property
-    def in_hand(self) -> bool:
-        """Whether a living worker has not settled yet what it was handed."""
-        return any(
-            not self.settled[delivery] and worker not in self.killed
-            for delivery, worker in self.handed_to.items()
-        )
-
     def handed(self, worker: int, deliveries: Sequence[Delivery]) -> None:
         """The worker has these in hand."""
         for each in deliveries:
