@@ -62,15 +62,21 @@ class OwnNatsServer:
     def reload(self, extra: str) -> None:
         """Gives it another configuration while it runs; the server follows a moment later."""
         self._configure(extra)
+        shutil.copy(self._config, self._config.with_suffix(".running"))
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
-    async def start(self) -> None:
-        """Returns when it greets its clients and offers JetStream."""
+    async def start(self, *, has_jetstream: bool = True) -> None:
+        """Returns when it greets its clients and, unless it has none, offers JetStream."""
+        config = self._config.read_text()
+        if not has_jetstream:
+            config = "\n".join(each for each in config.splitlines() if "jetstream" not in each)
+        running = self._config.with_suffix(".running")
+        running.write_text(config)
         program = str(locate(NATS_SERVER))
-        argv = [program, "-c", str(self._config), "-l", str(self._log)]
+        argv = [program, "-c", str(running), "-l", str(self._log)]
         self._process = subprocess.Popen(argv)  # noqa: ASYNC220 - it only starts it
-        await eventually(self._is_ready)
+        await eventually(self._is_ready if has_jetstream else self._is_up)
 
     def kill(self) -> None:
         """Ends it at once; there is nothing left of it when this returns."""
@@ -90,10 +96,26 @@ class OwnNatsServer:
         """Copies what it holds; it must not run meanwhile."""
         shutil.copytree(self._store, to)
 
-    def restore(self, backup: Path) -> None:
-        """Puts a backup in the place of what it holds; it must not run meanwhile."""
+    def restore(self, backup: Path, only: str | None = None) -> None:
+        """Puts a backup in the place of what it holds; it must not run meanwhile.
+
+        With `only`, just the folders of that name.
+        """
+        folders = [backup] if only is None else list(backup.rglob(only))
+        assert folders
+        for folder in folders:
+            target = self._store / folder.relative_to(backup)
+            shutil.rmtree(target)
+            shutil.copytree(folder, target)
+
+    def lose_disk(self) -> None:
+        """Empties it of all that it holds; it must not run meanwhile."""
         shutil.rmtree(self._store)
-        shutil.copytree(backup, self._store)
+
+    def drain(self) -> None:
+        """Begins the end of a server that is replaced: it takes nobody in, and sends all away."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
 
     def freeze(self) -> None:
         """From now on it accepts connections and answers nothing."""
@@ -105,6 +127,12 @@ class OwnNatsServer:
         """Lets it go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    async def _is_up(self) -> bool:
+        try:
+            return bool(await self._greeting())
+        except OSError:
+            return False
 
     async def _is_ready(self) -> bool:
         try:

@@ -74,7 +74,7 @@ class SafeClient(Client):
             _log.warning("NATS connection lost")
         self.denials.subscriptions.clear()  # the next connection asks for them anew
         self._has_told_denial = False
-        self._fail_flushes()
+        self._fail_who_waits()
         self.on_lost()
 
     async def note_restored(self) -> None:
@@ -87,12 +87,12 @@ class SafeClient(Client):
         _log.info("NATS connection closed")
         self.on_lost()
 
-    def _fail_flushes(self) -> None:
-        """Ends each flush that nobody will answer now; nats-py lets it wait out its timeout."""
-        for flush in self._pongs:
-            if not flush.done():
-                flush.set_exception(errors.StaleConnectionError())
-                flush.exception()  # a periodic ping has nobody who would look at it
+    def _fail_who_waits(self) -> None:
+        """Ends what nobody will answer now; nats-py lets it wait out its timeout."""
+        for waiting in [*self._pongs, *self._resp_map.values()]:
+            if not waiting.done():
+                waiting.set_exception(errors.StaleConnectionError())
+                waiting.exception()  # a periodic ping has nobody who would look at it
 
     async def request(
         self,
