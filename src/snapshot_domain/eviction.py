@@ -22,14 +22,16 @@ NOTHING_EVICTED = Eviction(0, 0)
 
 
 def eviction_between(former: Floor, floor: Floor) -> Eviction:
-    """The bounds for the time between two looks; nothing can be said across another consumer.
+    """The bounds for the time between two looks; nothing can be said across another consumer,
+    or where the stream lost its end.
 
     `at_least` is what neither deliveries nor arrivals explain, so messages that arrive hide some
     of it. `at_most` counts the sequences, whosever they were, that went from the stream's start
     and were not delivered; it can miss what went between the questions of one look, which are
     milliseconds apart.
     """
-    if _consumer(former) != _consumer(floor):
+    is_cut_off = former.is_cut_off_in(floor.stream_created_at, floor.last_sequence)
+    if is_cut_off or _consumer(former) != _consumer(floor):
         return NOTHING_EVICTED
     gone = former.pending - floor.pending
     if floor.first_sequence > former.last_sequence:

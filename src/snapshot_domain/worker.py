@@ -85,13 +85,13 @@ class Worker:
         running.result()
 
     async def _run(self) -> None:
-        """A fetch is never cancelled: what is in hand is finished while it comes to its end."""
+        """A fetch comes to its end while what is in hand does, and is not cancelled meanwhile."""
         fetching = asyncio.create_task(self._fetch_until_stopped())
         await self._until_stopped_or(asyncio.wait([fetching]))
         self.stop()
-        await self._finish_in_hand()
-        await asyncio.wait([fetching])
-        fetching.result()
+        await self._finish(fetching)
+        if not fetching.cancelled():
+            fetching.result()
 
     async def _fetch_until_stopped(self) -> None:
         while not self._stopping.is_set():
@@ -183,20 +183,27 @@ class Worker:
         logger.warning("%d messages come again after their deadline: %s", len(deliveries), what)
         self._metrics.record(SettlementFailed(len(deliveries)))
 
-    async def _finish_in_hand(self) -> None:
-        """Waits for the batches in hand; those that outlast the grace period give back."""
+    async def _finish(self, fetching: "asyncio.Task[None]") -> None:
+        """Waits for the fetch and the batches in hand; those that outlast the grace give back.
+
+        A fetch may outlast it too, where it waits for a connection, a floor and a consumer, one
+        after the other: what it would have brought comes again after its deadline.
+        """
         hurried = asyncio.create_task(self._hurried.wait())
         grace_ends_at = self._clock_of_loop() + self._limits.grace.total_seconds()
-        while self._in_hand and not hurried.done():
+        while not hurried.done() and (self._in_hand or not fetching.done()):
             left_seconds = grace_ends_at - self._clock_of_loop()
             if left_seconds <= 0:
                 break
+            unfinished: set[asyncio.Task[Any]] = {hurried, *self._in_hand}
+            if not fetching.done():
+                unfinished.add(fetching)
             await asyncio.wait(
-                {hurried, *self._in_hand},
+                unfinished,
                 timeout=left_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-        await cancel(hurried, *self._in_hand)
+        await cancel(hurried, fetching, *self._in_hand)
 
     def _clock_of_loop(self) -> float:
         """The grace period is real time, like the deadline of whoever stops us."""

@@ -9,7 +9,6 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_memory import MemoryMetrics
-from snapshot_nats import floor_name
 from snapshot_postgres import PostgresAckFloors
 from support.nats_server import place_on
 from support.postgres import postgres_world
@@ -31,9 +30,7 @@ async def test_a_consumer_deleted_while_nobody_ran_is_made_again_after_the_floor
 
         async def is_kept() -> bool:
             await watch.look()
-            floor = await floors.load(
-                place.stream, floor_name(place.durable, place.needs().filter_subject)
-            )
+            floor = await floors.load(*source.floor_key)
             return floor is not None and floor.sequence == 6
 
         await eventually(is_kept)
@@ -66,3 +63,15 @@ async def test_what_was_evicted_while_nobody_ran_is_told_at_the_next_start(
         assert (seen.at_least, seen.at_most) == (8, 23)
         assert started <= seen.since <= seen.until <= datetime.now(UTC)
         assert before.events == []
+
+
+async def test_a_column_that_a_later_version_adds_is_not_in_the_way(stack: EmbeddedStack) -> None:
+    async with (
+        place_on(stack.addresses.nats_url) as place,
+        postgres_world(stack.addresses.postgres_admin_dsn) as world,
+    ):
+        await world.admin.execute("ALTER TABLE snapshot_ingest.ack_floors ADD COLUMN later text")
+        floors = PostgresAckFloors(world.pool)
+        floor = await place.source(floors=floors).floor(datetime.now(UTC))
+        await floors.keep(floor, None)
+        assert await floors.load(floor.stream, floor.consumer) == floor

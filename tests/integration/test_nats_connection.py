@@ -158,10 +158,10 @@ async def test_a_flush_returns_only_when_the_server_has_taken_what_was_published
 ) -> None:
     client = await connect(settings_of(server, "no_acks"))
     for _ in range(50):
-        client.denied.clear()
-        await client.publish("$JS.ACK.DEVICE_EVENTS.nobody.1.1.1.1.1", b"+ACK")
-        await client.flush()
-        assert client.denied
+        with client.denials.of("$JS.ACK.", awaits_answers=False) as denied:
+            await client.publish("$JS.ACK.DEVICE_EVENTS.nobody.1.1.1.1.1", b"+ACK")
+            await client.flush()
+            assert denied.done()
     await client.close()
 
 

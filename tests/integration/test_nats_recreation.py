@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 import pytest_asyncio
@@ -20,6 +20,7 @@ from snapshot_domain.ports import Floor
 from snapshot_domain.tasks import cancel
 from snapshot_memory import MemoryAckFloors
 from snapshot_nats import JetStreamSource, StreamShape, ensure_stream, floor_name
+from support.consumers import delete_consumer, look, make_stream_again, settle_some
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
 
 PLENTY_BYTES = 1_000_000
@@ -57,38 +58,10 @@ class FloorsOutOfReach(MemoryAckFloors):
         raise Unavailable(Dependency.REPOSITORY, f"no floor of {consumer} of {stream} now")
 
 
-async def look(source: JetStreamSource) -> Floor:
-    return await source.floor(datetime.now(UTC))
-
-
-async def settle_some(place: Place, source: JetStreamSource, published: int, settled: int) -> Floor:
-    """Publishes, delivers all and settles the first ones; returns the floor that is reached."""
-    await place.publish(*(b"%d" % number for number in range(published)))
-    deliveries = await fetch_count(source, published)
-    await source.settle([(delivery, Ack()) for delivery in deliveries[:settled]])
-
-    async def holds() -> bool:
-        return (await look(source)).sequence == settled
-
-    await eventually(holds)
-    return await look(source)
-
-
-async def make_stream_again(place: Place) -> None:
-    await place.jetstream.delete_stream(place.stream)
-    await ensure_stream(
-        place.client, StreamShape(name=place.stream, subjects=(f"{place.family}.>",))
-    )
-
-
-async def delete_consumer(place: Place) -> None:
-    await place.jetstream.delete_consumer(place.stream, place.durable)
-
-
 async def test_it_is_made_again_after_the_floor(place: Place) -> None:
     floors = MemoryAckFloors()
     source = place.source(floors=floors)
-    await floors.keep(await settle_some(place, source, published=10, settled=6))
+    await floors.keep(await settle_some(place, source, published=10, settled=6), None)
     await delete_consumer(place)
     again = await fetch_count(source, 4)
     assert sequences(again) == [7, 8, 9, 10]
@@ -107,17 +80,17 @@ async def test_without_a_floor_it_is_made_again_from_the_start(place: Place) -> 
 async def test_a_floor_of_a_former_stream_of_that_name_is_not_used(place: Place) -> None:
     floors = MemoryAckFloors()
     source = place.source(floors=floors)
-    await floors.keep(await settle_some(place, source, published=3, settled=2))
+    await floors.keep(await settle_some(place, source, published=3, settled=2), None)
     await make_stream_again(place)
     await place.publish(b"a", b"b", b"c")
     assert sequences(await fetch_count(place.source(floors=floors), 3)) == [1, 2, 3]
 
 
-async def test_a_floor_above_the_streams_last_sequence_is_not_used(place: Place) -> None:
+async def test_a_floor_of_before_the_stream_lost_its_end_is_not_used(place: Place) -> None:
     floors = MemoryAckFloors()
     source = place.source(floors=floors)
     floor = await settle_some(place, source, published=3, settled=2)
-    await floors.keep(evolve(floor, sequence=4))
+    await floors.keep(evolve(floor, last_sequence=4), None)
     await delete_consumer(place)
     assert sequences(await fetch_count(source, 3)) == [1, 2, 3]
 
@@ -125,7 +98,7 @@ async def test_a_floor_above_the_streams_last_sequence_is_not_used(place: Place)
 async def test_a_floor_at_the_streams_last_sequence_is_used(place: Place) -> None:
     floors = MemoryAckFloors()
     source = place.source(floors=floors)
-    await floors.keep(await settle_some(place, source, published=3, settled=3))
+    await floors.keep(await settle_some(place, source, published=3, settled=3), None)
     await delete_consumer(place)
     await source.check()
     await place.publish(b"next")
@@ -138,6 +111,26 @@ async def test_a_floor_that_cannot_be_read_is_waited_for(place: Place) -> None:
         await place.source(floors=FloorsOutOfReach()).check()
     with pytest.raises(NotFoundError):
         await place.info()
+
+
+async def test_a_fetch_that_is_cancelled_while_the_floor_is_read_leaves_the_source_as_it_was(
+    place: Place,
+) -> None:
+    floors = FloorsAmid()
+    source = place.source(floors=floors)
+    reached = asyncio.Event()
+
+    async def never_answers() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    floors.amid = never_answers
+    await delete_consumer(place)
+    fetching = asyncio.create_task(source.fetch(1, PLENTY_BYTES))
+    await reached.wait()
+    await cancel(fetching)
+    await place.publish(b"x")
+    assert sequences(await fetch_count(source, 1)) == [1]
 
 
 async def test_a_missing_stream_stays_misconfigured(place: Place) -> None:
@@ -164,7 +157,7 @@ async def test_what_another_worker_made_is_used_unless_it_starts_above_the_floor
 ) -> None:
     floors = FloorsAmid()
     source = place.source(floors=floors)
-    await floors.keep(await settle_some(place, source, published=12, settled=6))
+    await floors.keep(await settle_some(place, source, published=12, settled=6), None)
     await delete_consumer(place)
     others: list[datetime] = []
 
@@ -180,16 +173,15 @@ async def test_what_another_worker_made_is_used_unless_it_starts_above_the_floor
     assert sequences(await fetch_count(source, 13 - first)) == list(range(first, 13))
 
 
-async def test_a_stream_made_again_at_that_moment_is_not_begun_in_its_middle(
+async def test_a_stream_made_again_while_the_floor_is_read_is_begun_at_its_start(
     place: Place,
 ) -> None:
     floors = FloorsAmid()
     source = place.source(floors=floors)
-    await floors.keep(await settle_some(place, source, published=3, settled=2))
+    await floors.keep(await settle_some(place, source, published=3, settled=2), None)
     await delete_consumer(place)
     floors.amid = lambda: make_stream_again(place)
-    with pytest.raises(Unavailable, match="made again"):
-        await source.check()
+    await source.check()
     await place.publish(b"a", b"b", b"c")
     assert sequences(await fetch_count(source, 3)) == [1, 2, 3]
 
@@ -243,8 +235,8 @@ async def test_deleted_under_two_workers_it_is_made_again_once_and_nothing_is_lo
     working = [asyncio.create_task(work(source)) for source in sources]
     await place.publish(*(b"%d" % number for number in range(60)))
     await eventually(has_settled(30))
-    await floors.keep(await look(sources[0]))
-    floor = await floors.load(place.stream, floor_name(place.durable, place.needs().filter_subject))
+    await floors.keep(await look(sources[0]), None)
+    floor = await floors.load(*sources[0].floor_key)
     assert floor is not None
     assert floor.sequence > 0
     publishing = asyncio.create_task(place.publish(*(b"%d" % number for number in range(60))))

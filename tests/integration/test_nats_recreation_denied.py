@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from snapshot_domain.errors import Misconfigured, Unavailable
 from snapshot_memory import MemoryAckFloors
 from snapshot_nats import (
     ConnectionSettings,
+    ConsumerNeeds,
     JetStreamSource,
     SourceSettings,
     connect,
@@ -82,7 +83,9 @@ async def test_who_may_not_make_it_is_told_what_to_do(least: JetStreamSource) ->
         assert words in str(raised.value)
 
 
-async def test_the_server_is_not_asked_again_what_it_denied(least: JetStreamSource) -> None:
+async def test_a_denial_is_noticed_at_once_and_not_only_by_silence(
+    least: JetStreamSource,
+) -> None:
     with pytest.raises(Misconfigured):
         await least.check()
     started = time.monotonic()
@@ -117,6 +120,20 @@ async def test_a_server_that_falls_silent_later_is_not_taken_for_one_that_denies
             await least.fetch(1, 1_000)
     finally:
         server.thaw()
+
+
+async def test_who_may_not_delete_one_of_a_former_stream_is_told_what_to_do(
+    server: OwnNatsServer,
+) -> None:
+    admin = await connect(connection(server, "admin"))
+    long_ago = datetime(2026, 4, 2, 6, 15, tzinfo=UTC)
+    config = ConsumerNeeds().config("config_snapshot_ingest", 1, long_ago)
+    await admin.jetstream().add_consumer("DEVICE_EVENTS", config)
+    await admin.close()
+    source = source_of(server, "maker")
+    with pytest.raises(Misconfigured, match=r"former stream.*delete it, then run .*provision"):
+        await source.check()
+    await source.close()
 
 
 async def test_making_it_again_needs_one_permission_more(server: OwnNatsServer) -> None:

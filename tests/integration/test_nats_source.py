@@ -13,8 +13,9 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from snapshot_conformance.message_source import fetch_count
 from snapshot_domain.delivery import Ack, Retry
 from snapshot_domain.errors import Misconfigured, Unavailable
-from snapshot_nats import StreamShape, ensure_consumer, ensure_stream
+from snapshot_nats import ConsumerNeeds, StreamShape, ensure_consumer, ensure_stream
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
+from support.waiting import until
 
 PLENTY_BYTES = 1_000_000
 AT_ONCE_SECONDS = 5.0
@@ -53,6 +54,7 @@ async def test_a_waiting_fetch_takes_what_else_has_come_with_the_first(
 ) -> None:
     source = place.source(patience_s=30)
     fetching = asyncio.create_task(source.fetch(10, PLENTY_BYTES))
+    await until(lambda: source._inbox._pulls == 2)  # the first one wanted what was there
     await place.until_waiting()
     started = time.monotonic()
     subject = place.subject.encode()
@@ -60,6 +62,26 @@ async def test_a_waiting_fetch_takes_what_else_has_come_with_the_first(
     deliveries = await fetching
     assert time.monotonic() - started < AT_ONCE_SECONDS
     assert [delivery.body.reveal() for delivery in deliveries] == [b"one", b"two"]
+
+
+async def test_a_consumer_that_has_all_unsettled_that_it_may_gives_nothing_and_is_no_fault(
+    place: Place,
+) -> None:
+    needs = ConsumerNeeds(max_ack_pending=3)
+    await place.jetstream.delete_consumer(place.stream, place.durable)
+    await ensure_consumer(place.client, place.stream, place.durable, place.needs(needs))
+    await place.publish(*[b"x"] * 9)
+    dead, source = place.source(needs), place.source(needs)
+    started = time.monotonic()
+    deliveries = await dead.fetch(10, PLENTY_BYTES)
+    assert len(deliveries) == 3
+    for _ in range(3):
+        assert list(await source.fetch(2, PLENTY_BYTES)) == []
+    assert time.monotonic() - started < AT_ONCE_SECONDS
+    await dead.settle([(each, Retry(timedelta(0))) for each in deliveries])
+    again = await fetch_count(source, 2, max_messages=2)
+    assert [delivery.attempt for delivery in again] == [2, 2]
+    assert (await place.info()).num_waiting == 0
 
 
 async def test_a_large_message_that_ends_a_wait_comes_alone(place: Place) -> None:

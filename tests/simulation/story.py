@@ -17,6 +17,7 @@ Event: TypeAlias = Callable[[], None]
 
 _MESSAGES = 40
 _STORM_SECONDS = 60
+_LONGEST_STEP_SECONDS = 60
 
 
 class Story:
@@ -25,6 +26,7 @@ class Story:
     def __init__(self, world: World) -> None:
         self._world = world
         self._crew = Crew(world)
+        self._replays: list[asyncio.Task[None]] = []
 
     def tell(self) -> None:
         """Returns when everything is settled and every worker has stopped; raises `Endless`."""
@@ -47,6 +49,9 @@ class Story:
             await world.clock.sleep(at_seconds - world.loop.time())
             event()
         world.weather.is_calm = True
+        await asyncio.gather(*self._replays)
+        # What a former consumer delivered is in somebody's hand still, and may yet be kept.
+        await world.clock.sleep(_LONGEST_STEP_SECONDS)
         while not (await world.source.backlog()).is_empty or self._somebody_must_not_wait():
             await world.clock.sleep(5)
         await self._crew.stop()
@@ -74,6 +79,11 @@ class Story:
             (0.4, self._delete_old_rows),
             (0.5, self._crew.stop_somebody),
             (0.5, self._crew.stop_somebody),
+            (0.3, self._world.source.delete_consumer),
+            (0.3, self._world.source.delete_consumer),
+            (0.2, self._make_stream_again),
+            (0.7, self._replay),
+            (0.7, self._replay),
         ):
             if draw.random() < share:
                 events.append((draw.randrange(_STORM_SECONDS), event))
@@ -102,6 +112,16 @@ class Story:
     def _create_missing_key(self) -> None:
         self._world.keyring.create(TenantKey(tenant(KEYLESS)))
         self._world.witness.keyless_has_key = True
+
+    def _make_stream_again(self) -> None:
+        """What was settled of it is stored or kept; the rest is gone."""
+        world = self._world
+        world.witness.gone.update(set(world.source.sequences) - set(world.witness.settlements))
+        world.source.make_again()
+        world.witness.sightings.add(Sighting.STREAM_AGAIN)
+
+    def _replay(self) -> None:
+        self._replays.append(self._world.loop.create_task(self._world.replay_all()))
 
     def _delete_old_rows(self) -> None:
         """By their time alone, as the backend's retention does it."""

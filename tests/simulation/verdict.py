@@ -15,6 +15,7 @@ from simulation.weather import CANARY
 from simulation.witness import Published, Sighting, Witness
 from simulation.world import OWN_KEYS, World
 from snapshot_domain.delivery import Ack
+from snapshot_domain.events import EvictionSeen
 from snapshot_domain.model import DeviceId, Digest, SnapshotFlag, TenantId
 from snapshot_domain.ports import OwnKey, QuarantineReason, QuarantineState, TenantKey
 from snapshot_domain.rejection import quarantine_aad
@@ -65,6 +66,7 @@ def _judge(world: World) -> None:
     _every_delivery_was_settled_once(world.witness)
     _every_message_is_in_one_state(world.witness)
     _nothing_waits_for_what_is_there(world)
+    _nothing_is_called_discarded(world)
     _every_row_opens_to_its_text(world)
     _no_plaintext_is_where_it_must_not_be(world)
     for device_id, messages in _accepted(world.witness).items():
@@ -89,6 +91,8 @@ def _every_message_is_in_one_state(witness: Witness) -> None:
     kept = Counter(each.origin.sequence for each in witness.quarantine.messages.values())
     for sequence in witness.published:
         settlement, state = witness.settlements.get(sequence), states.get(sequence)
+        if settlement is None and sequence in witness.gone:
+            continue
         witness.expect(settlement is not None, f"{sequence} is settled in the end")
         lawful, unlawful = witness.may_be_stored(sequence), witness.may_be_rejected(sequence)
         witness.expect(kept[sequence] <= 1, f"{sequence} is kept once")
@@ -100,7 +104,8 @@ def _every_message_is_in_one_state(witness: Witness) -> None:
             witness.expect(unlawful, f"{sequence} was lawful all the time, and is stored")
             forgotten = witness.may_be_forgotten(sequence)
             in_quarantine = state in {QuarantineState.KEPT, QuarantineState.REPLAYED}
-            witness.expect(in_quarantine or forgotten, f"{sequence} is kept")
+            was_released = sequence in witness.released
+            witness.expect(in_quarantine or was_released or forgotten, f"{sequence} is kept")
         if state is QuarantineState.REPLAYED:
             witness.expect(sequence in witness.commits, f"{sequence} is released, so stored")
 
@@ -120,6 +125,12 @@ def _nothing_waits_for_what_is_there(world: World) -> None:
         opens = [name for name in OWN_KEYS if world.keyring.open(name, sealed, aad) is not None]
         meant = [OwnKey.WAITING if entry.waiting else OwnKey.QUARANTINE]
         world.witness.expect(opens == meant, f"{sequence} opens with its key alone")
+
+
+def _nothing_is_called_discarded(world: World) -> None:
+    """This stream has room for all; but it is made again, and so is its consumer."""
+    told = [event for event in world.metrics.events if isinstance(event, EvictionSeen)]
+    world.witness.expect(not told, f"nothing was discarded unread, and not {told}")
 
 
 def _every_row_opens_to_its_text(world: World) -> None:

@@ -20,6 +20,10 @@ PROBE_TEXT = b"snapshot-ingest"
 _A_GOOD_WHILE_SECONDS = 200.0
 
 
+PERSON = 1_000
+"""The number of whoever replays what is in the quarantine: no worker has it."""
+
+
 class Sighting(StrEnum):
     """Something rare that a simulation must really come to, or it proves nothing of it."""
 
@@ -34,6 +38,10 @@ class Sighting(StrEnum):
     APPEARED = "an orphan's device appeared"
     RELEASED = "what had waited was stored without a person"
     GRACE_ENDED = "an orphan's grace ended"
+    FROM_FLOOR = "a deleted consumer was made again after its ack floor"
+    FROM_START = "a deleted consumer was made again from the stream's start"
+    STREAM_AGAIN = "a stream was deleted and made again"
+    REPLAYED = "a person's replay stored something"
     MOVE = "a device moved to another tenant"
     PAUSE = "intake paused"
     GIVEN_BACK = "a stop gave something back"
@@ -54,7 +62,8 @@ class Witness:
     """Looks only at what passes the ports, and keeps no timeline of its own.
 
     `owners` says since when a device had which owner, `owned` all pairs of tenant and device
-    that there ever were; `commits` says in which transactions a message was accepted.
+    that there ever were; `commits` says in which transactions a message was accepted, `released`
+    what was stored out of the quarantine, `gone` what went with its stream, unsettled.
     """
 
     rows: Mapping[SnapshotId, StoredRow]
@@ -63,11 +72,13 @@ class Witness:
     published: dict[int, Published] = field(factory=dict)
     owners: dict[str, list[tuple[float, str]]] = field(factory=dict)
     keyless_has_key: bool = False
-    handed_to: dict[tuple[int, int], int] = field(factory=dict)
-    settled: Counter[tuple[int, int]] = field(factory=Counter)
+    handed_to: dict[object, int] = field(factory=dict)
+    settled: Counter[object] = field(factory=Counter)
     settlements: dict[int, Settlement] = field(factory=dict)
     owned: set[str] = field(factory=set)
     commits: dict[int, list[int]] = field(factory=dict)
+    released: set[int] = field(factory=set)
+    gone: set[int] = field(factory=set)
     killed: set[int] = field(factory=set)
     deleted: set[tuple[DeviceId, TenantId, str]] = field(factory=set)
     sightings: set[Sighting] = field(factory=set)
@@ -86,7 +97,7 @@ class Witness:
     def handed(self, worker: int, deliveries: Sequence[Delivery]) -> None:
         """The worker has these in hand."""
         for each in deliveries:
-            self.handed_to[each.origin.sequence, each.attempt] = worker
+            self.handed_to[each.receipt] = worker
 
     def begins_to_store(self, worker: int, devices: frozenset[DeviceId]) -> int:
         """A store of these devices is under way; returns its number."""
@@ -140,10 +151,10 @@ class Witness:
 
     def asks_to_settle(self, settlements: Sequence[tuple[Delivery, Settlement]]) -> None:
         """Nothing is acknowledged before its commit, nor discarded before it is kept."""
-        kept = {each.origin.sequence for each in self.quarantine.entries.values()}
+        kept = {each.origin.sequence for each in self.quarantine.entries.values()} | self.released
         for delivery, settlement in settlements:
             sequence = delivery.origin.sequence
-            self.settled[sequence, delivery.attempt] += 1
+            self.settled[delivery.receipt] += 1
             match settlement:
                 case Ack():
                     self.expect(sequence in self.commits, f"{sequence} is acked after its commit")
@@ -166,7 +177,8 @@ class Witness:
                 sequence = entry.origin.sequence
                 self.expect(sequence in self.commits, f"{sequence} is released after its commit")
                 self._unsettled_commits.get(worker, set()).discard(sequence)
-                self.sightings.add(Sighting.RELEASED)
+                self.released.add(sequence)
+                self.sightings.add(Sighting.REPLAYED if worker == PERSON else Sighting.RELEASED)
 
     def ends_waiting(self, entry_ids: AbstractSet[QuarantineId], at_seconds: float) -> None:
         """Nobody gives an orphan up whose device had been there for a good while."""

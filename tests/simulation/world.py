@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from random import Random
 
 from attrs import frozen
 
 from simulation.fleet import KEYLESS, OWNERS, Fleet
+from simulation.floors import RecreatingSource, StormyFloors
 from simulation.loop import LoopClock, VirtualLoop
 from simulation.ports import (
     Passage,
@@ -19,6 +20,7 @@ from simulation.ports import (
     StormyRepository,
     StormySource,
 )
+from simulation.stream import MortalStream
 from simulation.waiting_ports import (
     StormyDecryptor,
     StormyResealer,
@@ -26,25 +28,28 @@ from simulation.waiting_ports import (
     StormyWaitingMessages,
 )
 from simulation.weather import Weather
-from simulation.witness import Witness
+from simulation.witness import PERSON, Witness
 from snapshot_domain.backoff import Backoff
+from snapshot_domain.errors import DependencyError
 from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.policy import IngestPolicy, OnRejected
-from snapshot_domain.ports import OwnKey, TenantKey
+from snapshot_domain.ports import MessageSource, OwnKey, QuarantineSelection, TenantKey
 from snapshot_domain.rejection import Rejection
+from snapshot_domain.replay import ReplaySource, replay
 from snapshot_domain.tasks import cancel
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
+from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_memory import (
+    MemoryAckFloors,
     MemoryCipher,
     MemoryDecryptor,
     MemoryDeviceDirectory,
     MemoryHashRepository,
     MemoryKeyring,
-    MemoryMessageSource,
     MemoryMetrics,
     MemoryQuarantine,
     MemoryQuarantineCipher,
@@ -76,33 +81,36 @@ class LogRecorder(logging.Handler):
     @contextmanager
     def in_place_of_others(self) -> Iterator[None]:
         """Alone hears what our code logs, at every level."""
-        logger = logging.getLogger("snapshot_domain")
-        before = logger.level, logger.propagate
-        logger.addHandler(self)
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False
+        loggers = [logging.getLogger(name) for name in ("snapshot_domain", "snapshot_ingest")]
+        before = [(logger, logger.level, logger.propagate) for logger in loggers]
+        for logger in loggers:
+            logger.addHandler(self)
+            logger.setLevel(logging.DEBUG)
+            logger.propagate = False
         try:
             yield
         finally:
-            logger.removeHandler(self)
-            logger.setLevel(before[0])
-            logger.propagate = before[1]
+            for logger, level, propagates in before:
+                logger.removeHandler(self)
+                logger.setLevel(level)
+                logger.propagate = propagates
 
 
 @frozen(eq=False)
 class Process:
-    """A worker and the sweep beside it, as a process runs them."""
+    """A worker, and the sweep and the floor's watch beside it, as a process runs them."""
 
     worker: Worker
     sweep: WaitingSweep
+    watch: FloorWatch
 
     async def run(self) -> None:
         """Until the worker has stopped."""
-        sweeping = asyncio.create_task(self.sweep.run())
+        beside = [asyncio.create_task(each.run()) for each in (self.sweep, self.watch)]
         try:
             await self.worker.run()
         finally:
-            await cancel(sweeping)
+            await cancel(*beside)
 
 
 class World:
@@ -121,7 +129,8 @@ class World:
         self._waiting = MemoryWaitingMessages(self.quarantine)
         self.metrics = MemoryMetrics()
         self.listener = MemorySnapshotListener()
-        self.source = MemoryMessageSource(self.clock, fetch_wait=timedelta(seconds=4))
+        self.source = MortalStream(clock=self.clock, fetch_wait=timedelta(seconds=4))
+        self._floors = MemoryAckFloors()
         self.log = LogRecorder()
         self._backoff = Backoff(Random(f"{seed} backoff"))
         on_rejected = self.chance.choice([*[OnRejected.QUARANTINE] * 3, OnRejected.DISCARD])
@@ -151,9 +160,32 @@ class World:
     def process(
         self, number: int, die: Callable[[], None], is_stopping: Callable[[], bool]
     ) -> Process:
-        """A worker and its sweep, every port of which lies behind this world's weather."""
+        """A worker and what runs beside it, all ports behind this world's weather."""
         passage = Passage(number, self.loop, self.weather, self.witness, die, is_stopping)
-        source = StormySource(self.source, passage)
+        floors = StormyFloors(self._floors, passage)
+        recreating = RecreatingSource(self.source, floors, passage)
+        source = StormySource(recreating, passage)
+        use_case = self._use_case(source, passage)
+        intake = self._intake(use_case, passage)
+        worker = Worker(source, use_case, intake, self.metrics, self._limits)
+        review = StormyReview(self.quarantine, passage)
+        watch = FloorWatch(recreating, floors, review, self.metrics, self.clock)
+        return Process(worker, self._sweep(use_case, intake, passage), watch)
+
+    async def replay_all(self) -> None:
+        """A person replays all that the quarantine keeps now; what fails stays there."""
+        passage = Passage(
+            PERSON, self.loop, self.weather, self.witness, lambda: None, lambda: False
+        )
+        review = StormyReview(self.quarantine, passage)
+        chosen = await review.select(QuarantineSelection())
+        decryptor = StormyDecryptor(MemoryDecryptor(self.keyring), passage)
+        use_case = self._use_case(ReplaySource(review, decryptor, chosen), passage)
+        limits = self._limits
+        with suppress(DependencyError, RuntimeError):  # the person reads it, and tries later
+            await replay(use_case, limits.batch_messages, limits.batch_bytes)
+
+    def _use_case(self, source: MessageSource, passage: Passage) -> IngestSnapshot:
         directory = StormyDirectory(self.directory, passage)
         repository = StormyRepository(self.repository, passage)
         cipher = StormyCipher(MemoryCipher(self.keyring), passage)
@@ -161,7 +193,7 @@ class World:
         for_quarantine = StormyCipher(
             MemoryQuarantineCipher(self.keyring), passage, takes_anything=True
         )
-        use_case = IngestSnapshot(
+        return IngestSnapshot(
             source=source,
             decoder=MemorySnapshotDecoder(),
             directory=directory,
@@ -175,18 +207,18 @@ class World:
             policy=self._policy,
             listeners=[self.listener],
         )
-        intake = Intake(
-            source=source,
-            directory=directory,
-            repository=repository,
-            cipher=cipher,
-            quarantine=quarantine,
+
+    def _intake(self, use_case: IngestSnapshot, passage: Passage) -> Intake:
+        return Intake(
+            source=use_case.source,
+            directory=use_case.directory,
+            repository=use_case.repository,
+            cipher=use_case.cipher,
+            quarantine=StormyQuarantine(self.quarantine, passage),
             metrics=self.metrics,
             clock=self.clock,
             backoff=self._backoff,
         )
-        worker = Worker(source, use_case, intake, self.metrics, self._limits)
-        return Process(worker, self._sweep(use_case, intake, passage))
 
     def _sweep(self, use_case: IngestSnapshot, intake: Intake, passage: Passage) -> WaitingSweep:
         waiting = StormyWaitingMessages(self._waiting, passage)

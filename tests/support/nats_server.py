@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,18 +49,34 @@ class OwnNatsServer:
         self.url = f"nats://127.0.0.1:{self.port}"
         self._log = directory / "nats.log"
         self._config = directory / "nats.conf"
-        self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\n'
-            f"jetstream {{ store_dir: {json.dumps(str(directory / 'store'))} }}\n{extra}\n"
-        )
+        self._store = directory / "store"
+        self._configure(extra)
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self) -> None:
-        """Returns when it greets its clients and offers JetStream."""
+    def _configure(self, extra: str) -> None:
+        self._config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\n'
+            f"jetstream {{ store_dir: {json.dumps(str(self._store))} }}\n{extra}\n"
+        )
+
+    def reload(self, extra: str) -> None:
+        """Gives it another configuration while it runs; the server follows a moment later."""
+        self._configure(extra)
+        shutil.copy(self._config, self._config.with_suffix(".running"))
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    async def start(self, *, has_jetstream: bool = True) -> None:
+        """Returns when it greets its clients and, unless it has none, offers JetStream."""
+        config = self._config.read_text()
+        if not has_jetstream:
+            config = "\n".join(each for each in config.splitlines() if "jetstream" not in each)
+        running = self._config.with_suffix(".running")
+        running.write_text(config)
         program = str(locate(NATS_SERVER))
-        argv = [program, "-c", str(self._config), "-l", str(self._log)]
+        argv = [program, "-c", str(running), "-l", str(self._log)]
         self._process = subprocess.Popen(argv)  # noqa: ASYNC220 - it only starts it
-        await eventually(self._is_ready)
+        await eventually(self._is_ready if has_jetstream else self._is_up)
 
     def kill(self) -> None:
         """Ends it at once; there is nothing left of it when this returns."""
@@ -67,6 +84,38 @@ class OwnNatsServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def shut_down(self) -> None:
+        """Ends it in order: all that it knows is on disk when this returns."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+        self._process = None
+
+    def back_up(self, to: Path) -> None:
+        """Copies what it holds; it must not run meanwhile."""
+        shutil.copytree(self._store, to)
+
+    def restore(self, backup: Path, only: str | None = None) -> None:
+        """Puts a backup in the place of what it holds; it must not run meanwhile.
+
+        With `only`, just the folders of that name.
+        """
+        folders = [backup] if only is None else list(backup.rglob(only))
+        assert folders
+        for folder in folders:
+            target = self._store / folder.relative_to(backup)
+            shutil.rmtree(target)
+            shutil.copytree(folder, target)
+
+    def lose_disk(self) -> None:
+        """Empties it of all that it holds; it must not run meanwhile."""
+        shutil.rmtree(self._store)
+
+    def drain(self) -> None:
+        """Begins the end of a server that is replaced: it takes nobody in, and sends all away."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
 
     def freeze(self) -> None:
         """From now on it accepts connections and answers nothing."""
@@ -78,6 +127,12 @@ class OwnNatsServer:
         """Lets it go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    async def _is_up(self) -> bool:
+        try:
+            return bool(await self._greeting())
+        except OSError:
+            return False
 
     async def _is_ready(self) -> bool:
         try:

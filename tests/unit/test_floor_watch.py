@@ -41,6 +41,7 @@ class ScriptedSource:
     """Says what a test wants it to say."""
 
     says: Floor | Exception = FIRST
+    floor_key: tuple[str, str] = ("DEVICE_EVENTS", "config_snapshot_ingest")
 
     async def floor(self, at: datetime) -> Floor:
         if isinstance(self.says, Exception):
@@ -136,6 +137,41 @@ async def test_of_two_workers_one_tells_it(world: World) -> None:
     assert world.metrics.events == []
 
 
+async def test_a_stream_that_lost_its_end_takes_the_floor_back_with_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.look(FIRST)
+    with caplog.at_level(logging.WARNING):
+        await world.look(evolve(FIRST, sequence=70, delivered_sequence=70, last_sequence=200))
+    kept = await world.floors.load("DEVICE_EVENTS", "config_snapshot_ingest")
+    assert kept is not None
+    assert (kept.sequence, kept.last_sequence) == (70, 200)
+    [record] = caplog.records
+    for words in ("ends at sequence 200", "ended at 300", "backup", "from 90 to 70"):
+        assert words in record.getMessage()
+    assert world.metrics.events == []
+
+
+@define
+class FloorsAmid(MemoryAckFloors):
+    """Floors of which another worker replaces one while this one looks."""
+
+    other: Floor | None = None
+
+    async def load(self, stream: str, consumer: str) -> Floor | None:
+        known = await super().load(stream, consumer)
+        if known is not None and self.other is not None:
+            await self.keep(self.other, known)
+        return known
+
+
+async def test_a_look_during_which_another_worker_looked_tells_nothing(world: World) -> None:
+    world.floors = FloorsAmid(other=evolve(LATER, at=MORNING))
+    await world.look(FIRST)
+    await world.look(LATER)
+    assert world.metrics.events == []
+
+
 async def test_what_an_operator_must_mend_is_said_once_until_it_worked_again(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,8 +230,9 @@ async def test_what_was_dropped_is_forgotten_once_the_kept_floor_has_passed_it(
 
 
 async def test_a_floor_that_was_not_kept_forgets_nothing(world: World) -> None:
+    world.floors = FloorsAmid(other=evolve(FIRST, deliveries=50))
     await _drop(world, 95)
-    await world.look(evolve(FIRST, deliveries=50))
+    await world.look(FIRST)
     await world.look(evolve(FIRST, sequence=95, deliveries=45))
     assert len(world.quarantine.entries) == 1
 

@@ -1,15 +1,16 @@
 """How a consumer differs from what is needed, in words."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from snapshot_domain.errors import Misconfigured
-from snapshot_nats.consumer import ConsumerNeeds, differences, require
+from snapshot_nats.consumer import ConsumerNeeds, differences, is_of_another_stream, require
 
 NEEDS = ConsumerNeeds()
+MADE_AT = datetime(2026, 4, 2, 6, 15, 9, 250_001, tzinfo=UTC)
 AS_NEEDED = NEEDS.config("config_snapshot_ingest")
 
 
@@ -56,6 +57,22 @@ def test_a_difference_is_said_in_words(option: str, value: object, words: str) -
 )
 def test_what_is_better_or_no_matter_is_no_difference(options: dict[str, object]) -> None:
     assert differences(NEEDS, AS_NEEDED.evolve(**options)) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [AS_NEEDED, AS_NEEDED.evolve(description="made by hand"), NEEDS.config("d", 7, MADE_AT)],
+)
+def test_a_consumer_of_this_stream_or_of_nobody_knows_which_will_do(
+    config: ConsumerConfig,
+) -> None:
+    assert not is_of_another_stream(config, MADE_AT)
+
+
+def test_a_consumer_that_we_made_for_another_stream_is_recognised() -> None:
+    config = NEEDS.config("d", 7, MADE_AT - timedelta(microseconds=1))
+    assert is_of_another_stream(config, MADE_AT)
+    assert differences(NEEDS, config) == []
 
 
 def test_needs_can_be_others() -> None:

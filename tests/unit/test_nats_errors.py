@@ -18,6 +18,7 @@ from nats.js.errors import (
 
 from snapshot_domain.errors import DependencyError, Misconfigured, Refused, Unavailable
 from snapshot_nats.client import SafeClient
+from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import ask, fault_of
 from snapshot_nats.message import SafeMsg
 
@@ -64,16 +65,10 @@ def test_an_error_becomes_one_of_ours(
     assert SECRET not in f"{fault} {fault!r} {vars(fault)}"
 
 
-def test_a_timeout_is_misconfigured_if_the_server_denied_a_subject() -> None:
-    fault = fault_of(errors.TimeoutError(), "testing", ["$js.api.info"])
+def test_a_denied_subject_is_misconfigured_and_named() -> None:
+    fault = fault_of(SubjectDenied("$js.api.info"), "testing")
     assert isinstance(fault, Misconfigured)
     assert "$js.api.info" in str(fault)
-
-
-def test_only_a_few_denied_subjects_are_named() -> None:
-    fault = fault_of(errors.TimeoutError(), "testing", [f"s{number}" for number in range(9)])
-    assert "s2" in str(fault)
-    assert "s3" not in str(fault)
 
 
 async def test_our_error_keeps_nothing_of_the_drivers() -> None:
@@ -95,17 +90,6 @@ async def test_a_cancellation_passes() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await ask(be_cancelled(), "testing")
-
-
-async def test_what_was_denied_while_waiting_counts() -> None:
-    denied: set[str] = set()
-
-    async def be_denied() -> NoReturn:
-        denied.add("secret.subject")
-        raise errors.TimeoutError
-
-    with pytest.raises(Misconfigured, match=r"secret\.subject"):
-        await ask(be_denied(), "testing", lambda: denied)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ import pytest
 from nats.js.api import ConsumerInfo, StreamInfo
 
 from snapshot_domain.errors import Unavailable
-from snapshot_domain.ports import Floor
 from snapshot_nats.floor import floor_name, floor_of
-from snapshot_nats.recreation import start_sequence
 
 CREATED = datetime(2026, 4, 2, 6, 15, tzinfo=UTC)
 NOW = CREATED + timedelta(hours=3)
@@ -65,35 +63,5 @@ def test_figures_of_two_streams_are_no_floor() -> None:
         floor_of(stream(50, 300), consumer(), again, NOW)
 
 
-def a_floor(sequence: int) -> Floor:
-    return Floor(
-        stream="DEVICE_EVENTS",
-        stream_created_at=CREATED,
-        consumer="config_snapshot_ingest",
-        consumer_created_at=CREATED,
-        sequence=sequence,
-        delivered_sequence=sequence + 5,
-        deliveries=40,
-        pending=0,
-        first_sequence=1,
-        last_sequence=500,
-        at=NOW,
-    )
-
-
-@pytest.mark.parametrize(
-    ("floor", "created", "last", "start"),
-    [
-        (None, CREATED, 300, 1),
-        (a_floor(0), CREATED, 300, 1),
-        (a_floor(120), CREATED, 300, 121),
-        (a_floor(300), CREATED, 300, 301),
-        (a_floor(301), CREATED, 300, 1),
-        (a_floor(120), CREATED + timedelta(microseconds=1), 300, 1),
-        (a_floor(120), None, 300, 1),
-    ],
-)
-def test_a_consumer_starts_at_the_first_that_is_not_known_to_be_settled(
-    floor: Floor | None, created: datetime | None, last: int, start: int
-) -> None:
-    assert start_sequence(floor, created, last) == start
+def test_an_ack_floor_beyond_the_streams_end_is_not_believed() -> None:
+    assert floor_of(stream(1, 119), consumer(), stream(1, 119), NOW).sequence == 0

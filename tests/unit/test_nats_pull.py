@@ -14,11 +14,12 @@ def answer(status: str, description: str = "") -> dict[str, str]:
     return {"Status": status, Header.DESCRIPTION: description}
 
 
-def test_a_pull_without_wait_wants_what_is_there() -> None:
+def test_a_pull_without_wait_wants_what_is_there_and_does_not_stay() -> None:
     assert json.loads(Pull(10, 4_096).encode()) == {
         "batch": 10,
         "max_bytes": 4_096,
         "no_wait": True,
+        "expires": 250_000_000,
     }
 
 

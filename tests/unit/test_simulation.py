@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -15,6 +16,7 @@ from simulation.loop import Endless, LoopClock, VirtualLoop, worker_running
 from simulation.verdict import simulate
 from snapshot_domain.batch import Batch
 from snapshot_domain.delivery import Ack, Settlement
+from snapshot_domain.ports import STREAM_START, Floor
 from snapshot_domain.rejection import Rejection
 from snapshot_memory import MemoryHashRepository
 
@@ -59,9 +61,21 @@ async def keep_nothing(_: Rejection, __: Batch) -> None: ...
 def forget_the_return(_: MemoryHashRepository, __: object, ___: object) -> None: ...
 
 
+def after_the_last_delivered(floor: Floor | None, created: datetime, last_sequence: int) -> int:
+    if floor is None or not floor.holds_of(created, last_sequence):
+        return STREAM_START
+    return floor.delivered_sequence + 1
+
+
+def after_any_floor(floor: Floor | None, *_: object) -> int:
+    return STREAM_START if floor is None else floor.sequence + 1
+
+
 @pytest.mark.parametrize(
     ("where", "bug", "broken"),
     [
+        ("simulation.floors.first_unsettled", after_the_last_delivered, "is settled in the end"),
+        ("simulation.floors.first_unsettled", after_any_floor, "is settled in the end"),
         ("snapshot_domain.ingest.settlement_for", always_ack, "is acked after its commit"),
         ("snapshot_domain.rejection.Rejection.keep", keep_nothing, "is discarded after it was"),
         ("snapshot_memory.MemoryHashRepository._split", forget_the_return, "newest message's text"),

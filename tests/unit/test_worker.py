@@ -150,7 +150,7 @@ async def test_what_a_fetch_brings_after_the_stop_is_given_back_at_once(
     assert world.repository.rows == {}
 
 
-async def test_a_fetch_is_never_cancelled(world: MemoryWorld) -> None:
+async def test_within_the_grace_period_no_fetch_is_cancelled(world: MemoryWorld) -> None:
     running = Running(world)
     running.source.fetch_gate = Gate()
     async with running:
@@ -217,9 +217,28 @@ async def test_the_grace_period_begins_with_the_stop_and_not_when_a_fetch_has_en
         await running.source.fetch_gate.reached.wait()
         running.worker.stop()
         await until(lambda: world.settlements() == [AT_ONCE])
-        assert not running.task.done()
-        running.source.fetch_gate.opened.set()
         await running.task
+
+
+@pytest.mark.parametrize("hurries", [False, True])
+async def test_a_fetch_that_outlasts_the_grace_period_does_not_outlast_the_stop(
+    world: MemoryWorld,
+    hurries: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    before = asyncio.all_tasks()
+    grace = timedelta(minutes=10) if hurries else timedelta(milliseconds=10)
+    running = Running(world, evolve(LIMITS, grace=grace))
+    running.source.fetch_gate = Gate()
+    async with running:
+        await running.source.fetch_gate.reached.wait()
+        running.worker.stop()
+        if hurries:
+            running.task.cancel()
+        done, _ = await asyncio.wait([running.task], timeout=5)
+        running.source.fetch_gate.opened.set()
+        assert done
+        assert asyncio.all_tasks() - before <= {running.task}
+        assert running.task.cancelled() is hurries
 
 
 async def test_while_the_source_is_unavailable_it_is_probed_and_then_fetched_from_again(

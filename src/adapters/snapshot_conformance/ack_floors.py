@@ -44,7 +44,7 @@ class AckFloorsContract:
         assert await floors.load(floor.stream, floor.consumer) is None
 
     async def test_a_floor_is_kept_as_it_is(self, floors: AckFloors, floor: Floor) -> None:
-        assert await floors.keep(floor) is None
+        assert await floors.keep(floor, None)
         assert await floors.load(floor.stream, floor.consumer) == floor
 
     async def test_each_consumer_of_each_stream_has_a_floor_of_its_own(
@@ -55,77 +55,75 @@ class AckFloorsContract:
             evolve(floor, stream=floor.stream[1:]),
         ]
         for each in (floor, *others):
-            assert await floors.keep(each) is None
+            assert await floors.keep(each, None)
         for each in (floor, *others):
             assert await floors.load(each.stream, each.consumer) == each
 
-    async def test_a_later_floor_takes_the_place_of_the_former_which_is_returned(
+    async def test_a_floor_takes_the_place_of_the_one_that_was_known_before_the_look(
         self, floors: AckFloors, floor: Floor
     ) -> None:
         later = evolve(floor, sequence=530, deliveries=150, at=MORNING + LATER)
-        await floors.keep(floor)
-        assert await floors.keep(later) == floor
+        await floors.keep(floor, None)
+        assert await floors.keep(later, floor)
         assert await floors.load(floor.stream, floor.consumer) == later
 
-    async def test_a_floor_that_comes_late_changes_nothing(
-        self, floors: AckFloors, floor: Floor
+    @pytest.mark.parametrize("knows_one", [False, True])
+    async def test_a_look_during_which_another_was_kept_changes_nothing(
+        self,
+        floors: AckFloors,
+        floor: Floor,
+        knows_one: bool,  # noqa: FBT001 - pytest gives it by name
     ) -> None:
-        late = evolve(floor, sequence=490, deliveries=120, at=MORNING + LATER)
-        await floors.keep(floor)
-        assert await floors.keep(late) is None
-        assert await floors.load(floor.stream, floor.consumer) == floor
+        known = floor if knows_one else None
+        if known is not None:
+            await floors.keep(known, None)
+        others = evolve(floor, sequence=530, at=MORNING + LATER)
+        await floors.keep(others, known)
+        assert not await floors.keep(evolve(floor, sequence=540), known)
+        assert await floors.load(floor.stream, floor.consumer) == others
 
-    async def test_the_same_look_again_changes_nothing(
+    async def test_what_is_known_and_is_not_there_any_more_is_replaced_by_nobody(
         self, floors: AckFloors, floor: Floor
     ) -> None:
-        await floors.keep(floor)
-        assert await floors.keep(evolve(floor, at=MORNING + LATER)) is None
-        assert await floors.load(floor.stream, floor.consumer) == floor
-
-    async def test_messages_that_were_only_settled_make_a_later_look(
-        self, floors: AckFloors, floor: Floor
-    ) -> None:
-        await floors.keep(floor)
-        assert await floors.keep(evolve(floor, sequence=520)) == floor
-        assert await floors.keep(evolve(floor, sequence=510)) is None
-        assert await floors.load(floor.stream, floor.consumer) == evolve(floor, sequence=520)
-
-    async def test_messages_that_only_went_make_a_later_look(
-        self, floors: AckFloors, floor: Floor
-    ) -> None:
-        await floors.keep(floor)
-        assert await floors.keep(evolve(floor, pending=35, first_sequence=530)) == floor
-
-    async def test_a_stream_that_was_made_again_begins_anew(
-        self, floors: AckFloors, floor: Floor
-    ) -> None:
-        again = evolve(floor, stream_created_at=MORNING, sequence=3, deliveries=3)
-        await floors.keep(floor)
-        assert await floors.keep(again) == floor
-        assert await floors.load(floor.stream, floor.consumer) == again
+        assert not await floors.keep(floor, evolve(floor, sequence=490))
+        assert await floors.load(floor.stream, floor.consumer) is None
 
     async def test_a_consumer_that_was_made_again_lowers_no_floor(
         self, floors: AckFloors, floor: Floor
     ) -> None:
         again = evolve(floor, consumer_created_at=MORNING, sequence=0, deliveries=0, pending=400)
-        await floors.keep(floor)
-        assert await floors.keep(again) == floor
+        await floors.keep(floor, None)
+        assert await floors.keep(again, floor)
         assert await floors.load(floor.stream, floor.consumer) == evolve(again, sequence=500)
 
-    async def test_the_former_consumer_of_that_name_comes_too_late(
+    async def test_a_stream_that_was_made_again_begins_anew(
         self, floors: AckFloors, floor: Floor
     ) -> None:
-        again = evolve(floor, consumer_created_at=MORNING, deliveries=0)
-        await floors.keep(again)
-        assert await floors.keep(floor) is None
+        again = evolve(floor, stream_created_at=MORNING, sequence=3, deliveries=3)
+        await floors.keep(floor, None)
+        assert await floors.keep(again, floor)
         assert await floors.load(floor.stream, floor.consumer) == again
+
+    async def test_a_stream_that_lost_its_end_lowers_the_floor(
+        self, floors: AckFloors, floor: Floor
+    ) -> None:
+        restored = evolve(floor, sequence=480, last_sequence=699)
+        await floors.keep(floor, None)
+        assert await floors.keep(restored, floor)
+        assert await floors.load(floor.stream, floor.consumer) == restored
 
     async def test_of_many_workers_each_takes_the_place_of_another_floor(
         self, floors: AckFloors, floor: Floor
     ) -> None:
-        looks = [evolve(floor, deliveries=130 + n, sequence=500 + n) for n in range(12)]
-        await floors.keep(looks[0])
-        replaced = [each for each in await asyncio.gather(*map(floors.keep, looks[1:])) if each]
+        replaced: list[Floor] = []
+
+        async def look(number: int) -> None:
+            known = await floors.load(floor.stream, floor.consumer)
+            looked_at = evolve(floor, deliveries=130 + number, sequence=500 + number)
+            if await floors.keep(looked_at, known) and known is not None:
+                replaced.append(known)
+
+        await floors.keep(floor, None)
+        await asyncio.gather(*map(look, range(1, 13)))
         assert len(set(replaced)) == len(replaced) > 0
-        assert looks[0] in replaced
-        assert await floors.load(floor.stream, floor.consumer) == looks[-1]
+        assert floor in replaced

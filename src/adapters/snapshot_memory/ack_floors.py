@@ -15,12 +15,10 @@ class MemoryAckFloors:
         """See AckFloors."""
         return self.floors.get((stream, consumer))
 
-    async def keep(self, floor: Floor) -> Floor | None:
+    async def keep(self, floor: Floor, known: Floor | None) -> bool:
         """See AckFloors."""
-        whose = (floor.stream, floor.consumer)
-        former = self.floors.get(whose)
-        kept = floor if former is None else floor.over(former)
-        if kept is None:
-            return None
-        self.floors[whose] = kept
-        return former
+        key = (floor.stream, floor.consumer)
+        if self.floors.get(key) != known:
+            return False
+        self.floors[key] = floor.over(known)
+        return True

@@ -9,6 +9,8 @@ from snapshot_domain.delivery import Ack, Delivery, Discard, Origin, Retry, Sett
 from snapshot_domain.ports import Backlog, Clock, Floor
 from snapshot_domain.secret import RawMessage
 
+_CONSUMER = "memory"
+
 
 @define
 class _Entry:
@@ -88,12 +90,17 @@ class MemoryMessageSource:
             oldest_at=min((entry.received_at for entry in self._entries.values()), default=None),
         )
 
+    @property
+    def floor_key(self) -> tuple[str, str]:
+        """See FloorSource."""
+        return self._stream, _CONSUMER
+
     async def floor(self, at: datetime) -> Floor:
         """See FloorSource. Nothing is ever evicted here."""
         return Floor(
             stream=self._stream,
             stream_created_at=self._created_at,
-            consumer="memory",
+            consumer=_CONSUMER,
             consumer_created_at=self._created_at,
             sequence=min(self._entries, default=self._last_sequence + 1) - 1,
             delivered_sequence=self._delivered_sequence,

@@ -2,22 +2,32 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from attrs import field, frozen
 from nats.js.api import ConsumerInfo, StreamInfo
 from nats.js.errors import NotFoundError
 
-from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.ports import AckFloors
 from snapshot_nats.client import SafeClient
-from snapshot_nats.connection import ConnectionSettings, connect
-from snapshot_nats.consumer import DEFAULT_DURABLE, ConsumerNeeds, find_consumer, require
-from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, unanswered
+from snapshot_nats.connection import ConnectionSettings, connect, end_connection
+from snapshot_nats.consumer import (
+    DEFAULT_DURABLE,
+    ConsumerNeeds,
+    find_consumer,
+    is_of_another_stream,
+    passes_over_messages,
+    require,
+)
+from snapshot_nats.denials import SubjectDenied
+from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, made_again
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.recreation import Recreation
 from snapshot_nats.stream import DEFAULT_STREAM
 
 _READ_TIMEOUT = timedelta(seconds=1)
+_READ_AGAIN_SECONDS = 60.0
 
 
 @frozen
@@ -58,13 +68,12 @@ class Binding:
         self._looking = asyncio.Lock()
         self._is_fresh = False
         self._is_closed = False
-        self._may_read = True
-        self._read_subject = f"$JS.API.STREAM.MSG.GET.{settings.stream}"
+        self._reads_from = float("-inf")
         self.stream_created_at: datetime | None = None
 
     async def bound(self) -> SafeClient:
         """A connected client, after a look at stream and consumer if that is due."""
-        if not self._is_fresh:
+        if not self._is_fresh or self._is_deaf:
             await self.check()
         return self.connected()
 
@@ -94,7 +103,10 @@ class Binding:
             info = found or await self._make_again(client)
             require(self._settings.durable, self._settings.needs, info.config)
             # After the consumer: whatever that delivers is of this stream, or of none before it.
-            self.stream_created_at = (await self.stream_info(client)).created
+            created_at = (await self.stream_info(client)).created
+            if is_of_another_stream(info.config, created_at):
+                await self._replace(client)
+            self.stream_created_at = created_at
             self._is_fresh = True
             return found is None
 
@@ -105,7 +117,6 @@ class Binding:
                 self._settings.stream, self._settings.durable, self._timeout_s
             ),
             "looking at the consumer",
-            lambda: self._denied(client),
         )
         return info
 
@@ -114,16 +125,16 @@ class Binding:
         return await ask(
             client.jetstream(timeout=self._timeout_s).stream_info(self._settings.stream),
             "looking at the stream",
-            lambda: self._denied(client),
         )
 
     async def received_at(self, client: SafeClient, sequence: int) -> datetime | None:
         """When the first message for us from this sequence on was received; None if unknown.
 
-        JetStream sends the whole message; its content goes no further. A user who may not
-        read messages this way is not asked to again before the next connection.
+        JetStream sends the whole message; its content goes no further. Where the user may not
+        read messages this way, that is tried again a minute later.
         """
-        if not self._may_read:
+        now = asyncio.get_running_loop().time()
+        if now < self._reads_from:
             return None
         jetstream = client.jetstream(timeout=_READ_TIMEOUT.total_seconds())
         try:
@@ -135,14 +146,12 @@ class Binding:
             )
         except NotFoundError:
             return None  # settled or evicted since
+        except SubjectDenied:
+            self._reads_from = now + _READ_AGAIN_SECONDS
+            return None
         except NATS_FAULTS:
-            self._may_read = self._read_subject.lower() not in client.denied
             return None
         return message.time
-
-    def unanswered(self, client: SafeClient) -> DependencyError:
-        """What it means that a pull got no answer."""
-        return unanswered("asking for messages", self._denied(client))
 
     async def close(self) -> SafeClient | None:
         """Makes no further connection, and gives up the client to whoever ends it."""
@@ -154,6 +163,8 @@ class Binding:
     async def _reachable(self) -> SafeClient:
         if self._is_closed:
             raise Unavailable(Dependency.SOURCE, "the source is closed")
+        if self._is_deaf:
+            await self._part_from_client()
         if self._client is None or self._client.is_closed:
             self._client = None
             client = await connect(self._connection)
@@ -161,7 +172,8 @@ class Binding:
             try:
                 await ask(self._inbox.open(client), "opening an inbox")
             except BaseException:
-                await client.close()  # or it would reconnect for ever, and nobody would know it
+                # Or it would reconnect for ever, and nobody would know it.
+                await end_connection(client, self._settings.answer_timeout)
                 raise
             self._client = client
         return self.connected()
@@ -171,7 +183,6 @@ class Binding:
             client.jetstream(timeout=self._timeout_s),
             self._settings.stream,
             self._settings.durable,
-            lambda: self._denied(client),
         )
 
     async def _make_again(self, client: SafeClient) -> ConsumerInfo:
@@ -181,17 +192,26 @@ class Binding:
             )
         return await self._recreation.make(client)
 
+    async def _replace(self, client: SafeClient) -> NoReturn:
+        """Makes way for a consumer that begins where it must; where that is, the next look says."""
+        if self._recreation is None:
+            raise passes_over_messages(self._settings.durable)
+        await self._recreation.unmake(client)
+        raise made_again()
+
     def _interrupted(self) -> None:
         self.loosen()
-        self._may_read = True
         self._inbox.connection_lost()
 
-    def _denied(self, client: SafeClient) -> set[str]:
-        """The subjects that we cannot do without."""
-        optional = {self._read_subject.lower()}
-        if self._recreation is not None:
-            optional |= self._recreation.subjects
-        return client.denied - optional
+    @property
+    def _is_deaf(self) -> bool:
+        """Whether the client will never hear an answer, because its inbox was denied."""
+        return self._client is not None and bool(self._client.denials.subscriptions)
+
+    async def _part_from_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await end_connection(client, self._settings.answer_timeout)
 
     @property
     def _timeout_s(self) -> float:

@@ -15,13 +15,14 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from snapshot_domain.tasks import cancel
+from snapshot_nats.denials import Denials, SubjectDenied
 from snapshot_nats.message import SafeMsg
 
 _log = logging.getLogger(__name__)
-_DENIED = re.compile(r'permissions violation for (?:publish|subscription) to "([^"]+)"')
+_DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
 
 _FLUSH_SECONDS = 10.0
-_DENIED_KEPT_AT_MOST = 16  # each acknowledgement that is denied has a subject of its own
 
 
 def _nothing() -> None:
@@ -31,10 +32,9 @@ def _nothing() -> None:
 class SafeClient(Client):
     """A client that survives odd messages, late answers and its own callbacks.
 
-    `denied` holds the subjects (in lower case) that the server refused us since the last
-    connect. `refused_by` is the class name of the error that a server last refused a connection
-    with for a reason that does not pass by itself. `on_lost` is called when the connection is
-    lost, and may not raise.
+    `denials` says which subjects the server refuses us. `refused_by` is the class name of the
+    error that a server last refused a connection with for a reason that does not pass by
+    itself. `on_lost` is called when the connection is lost, and may not raise.
     """
 
     msg_class: type[Msg] = SafeMsg
@@ -42,7 +42,8 @@ class SafeClient(Client):
     def __init__(self, *, demands_tls: bool = False) -> None:
         super().__init__()
         self.demands_tls = demands_tls
-        self.denied: set[str] = set()
+        self.denials = Denials()
+        self._has_told_denial = False
         self.refused_by: str | None = None
         self.on_lost: Callable[[], None] = _nothing
 
@@ -51,28 +52,34 @@ class SafeClient(Client):
         text = str(error).lower() if type(error) is errors.Error else ""
         denied = _DENIED.search(text)
         if denied:
-            self._note_denied(denied.group(1))
+            self._note_denied(*denied.groups())
             return
         if isinstance(error, errors.SecureConnWantedError) or "authorization violation" in text:
             self.refused_by = type(error).__name__
         _log.warning("NATS connection: %s", type(error).__name__)
 
-    def _note_denied(self, subject: str) -> None:
-        if len(self.denied) < _DENIED_KEPT_AT_MOST:
-            self.denied.add(subject)
+    def _note_denied(self, what: str, subject: str) -> None:
+        """Logged once a connection: each acknowledgement has a subject of its own."""
+        if not self._has_told_denial:
             _log.error("the NATS server denies us a subject; check this user's permissions")
+        self._has_told_denial = True
+        if what == "subscription":
+            self.denials.note_subscription(subject)
+        else:
+            self.denials.note_publish(subject)
 
     async def note_lost(self) -> None:
         """nats-py's `disconnected_cb`."""
         if not self.is_closed:
             _log.warning("NATS connection lost")
-        self._fail_flushes()
+        self.denials.subscriptions.clear()  # the next connection asks for them anew
+        self._has_told_denial = False
+        self._fail_who_waits()
         self.on_lost()
 
     async def note_restored(self) -> None:
         """nats-py's `reconnected_cb`."""
         _log.info("NATS connection restored")
-        self.denied.clear()
         self.refused_by = None
 
     async def note_closed(self) -> None:
@@ -80,12 +87,37 @@ class SafeClient(Client):
         _log.info("NATS connection closed")
         self.on_lost()
 
-    def _fail_flushes(self) -> None:
-        """Ends each flush that nobody will answer now; nats-py lets it wait out its timeout."""
-        for flush in self._pongs:
-            if not flush.done():
-                flush.set_exception(errors.StaleConnectionError())
-                flush.exception()  # a periodic ping has nobody who would look at it
+    def _fail_who_waits(self) -> None:
+        """Ends what nobody will answer now; nats-py lets it wait out its timeout."""
+        for waiting in [*self._pongs, *self._resp_map.values()]:
+            if not waiting.done():
+                waiting.set_exception(errors.StaleConnectionError())
+                waiting.exception()  # a periodic ping has nobody who would look at it
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = 0.5,
+        old_style: bool = False,  # noqa: FBT001, FBT002 - nats-py's signature
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        """As nats-py's, but one that is denied ends at once, with `SubjectDenied`.
+
+        nats-py sees a denied request only as one without an answer.
+        """
+        with self.denials.of(subject, awaits_answers=True) as denied:
+            asking: asyncio.Task[Msg] = asyncio.create_task(
+                super().request(subject, payload, timeout, old_style, headers)
+            )
+            try:
+                either: set[asyncio.Future[Any]] = {asking, denied}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if asking.done():
+                    return asking.result()
+            finally:
+                await cancel(asking)
+        raise SubjectDenied(denied.result())
 
     async def flush(self, timeout: float = _FLUSH_SECONDS) -> None:
         """Returns when the server has taken everything that was published before.

@@ -1,6 +1,7 @@
 """How to reach a NATS server, and the one way to connect to it."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,6 +13,8 @@ from attrs import field, frozen
 from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
 from snapshot_nats.client import SafeClient
 from snapshot_nats.errors import NATS_FAULTS
+
+_log = logging.getLogger(__name__)
 
 _MAX_RECONNECT_ATTEMPTS = -1  # for ever; nats-py's default gives up after 60
 
@@ -62,12 +65,20 @@ async def connect(settings: ConnectionSettings) -> SafeClient:
     except NATS_FAULTS as error:
         reason = type(error).__name__
     except asyncio.CancelledError:
-        await client.close()
+        await end_connection(client, settings.connect_timeout)
         raise
     else:
         return client
-    await client.close()
+    await end_connection(client, settings.connect_timeout)
     raise _failure(client, settings, reason)
+
+
+async def end_connection(client: SafeClient, within: timedelta) -> None:
+    """Closes the client for good, in order if that works in time; never raises."""
+    try:
+        await asyncio.wait_for(client.close(), within.total_seconds())
+    except NATS_FAULTS as error:
+        _log.warning("the NATS connection did not close in order: %s", type(error).__name__)
 
 
 def _look_at(credentials_file: Path) -> None:

@@ -1,7 +1,6 @@
 """What the durable consumer must be like, and in words how one that exists differs from it."""
 
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import frozen
 from nats.js import JetStreamContext
@@ -9,16 +8,15 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from snapshot_domain.errors import Dependency, Misconfigured
+from snapshot_domain.ports import STREAM_START
 from snapshot_nats.client import SafeClient
 from snapshot_nats.errors import NATS_FAULTS, STREAM_NOT_FOUND, ask, fault_of
 
 DEFAULT_DURABLE = "config_snapshot_ingest"
 DEFAULT_FILTER = "config.snapshot.>"
 
-STREAM_START = 1
-"""The sequence of a stream's first message."""
-
 _UNLIMITED = -1
+_MADE_FOR = "snapshot-ingest, for the stream that was made at "
 _FROM_THE_START = (DeliverPolicy.ALL, DeliverPolicy.BY_START_SEQUENCE)
 
 
@@ -34,14 +32,18 @@ class ConsumerNeeds:
     ack_wait: timedelta = timedelta(seconds=30)
     max_ack_pending: int = 10_000
 
-    def config(self, durable: str, start: int = STREAM_START) -> ConsumerConfig:
+    def config(
+        self, durable: str, start: int = STREAM_START, stream_created_at: datetime | None = None
+    ) -> ConsumerConfig:
         """The consumer to make, which delivers from the sequence `start` on.
 
-        No `backoff`: with one, the delay of a retry is not kept.
+        A start says something of one stream alone; the description tells of which. No `backoff`:
+        with one, the delay of a retry is not kept.
         """
         is_whole = start <= STREAM_START
         return ConsumerConfig(
             durable_name=durable,
+            description=_description(stream_created_at),
             filter_subject=self.filter_subject,
             deliver_policy=DeliverPolicy.ALL if is_whole else DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=None if is_whole else start,
@@ -98,6 +100,33 @@ def differences(needs: ConsumerNeeds, config: ConsumerConfig) -> list[str]:
     return [words for differs, words in checks if differs]
 
 
+def is_of_another_stream(config: ConsumerConfig, stream_created_at: datetime | None) -> bool:
+    """Whether we made the consumer for another stream than the one that it is on.
+
+    It comes of a stream that is deleted and made again in the moment in which its consumer is
+    made again. Where the consumer begins then says nothing of this stream.
+    """
+    description = config.description or ""
+    if not description.startswith(_MADE_FOR):
+        return False
+    return description != _description(stream_created_at)
+
+
+def _description(stream_created_at: datetime | None) -> str | None:
+    return None if stream_created_at is None else f"{_MADE_FOR}{stream_created_at.isoformat()}"
+
+
+def passes_over_messages(durable: str) -> Misconfigured:
+    """What it means that such a consumer may not be replaced."""
+    return Misconfigured(
+        Dependency.SOURCE,
+        f"the consumer {durable} was made for a former stream of that name, and begins in the"
+        " middle of this one",
+        next_step="delete it, then run `snapshot-ingest provision`; or let this user delete and"
+        " make it",
+    )
+
+
 def require(durable: str, needs: ConsumerNeeds, config: ConsumerConfig) -> None:
     """Raises `Misconfigured` with every difference if the consumer will not do."""
     found = differences(needs, config)
@@ -105,7 +134,8 @@ def require(durable: str, needs: ConsumerNeeds, config: ConsumerConfig) -> None:
         raise Misconfigured(
             Dependency.SOURCE,
             f"the consumer {durable} is not as needed: {'; '.join(found)}",
-            next_step="delete or update it, then run `snapshot-ingest provision`",
+            next_step="delete it, then run `snapshot-ingest provision` unless it is made again by"
+            " itself; an update brings back nothing that it passed over",
         )
 
 
@@ -121,18 +151,16 @@ async def ensure_consumer(
     jetstream = client.jetstream()
     info = await find_consumer(jetstream, stream, durable)
     if info is None:
-        info = await _make(client, jetstream, stream, needs.config(durable))
+        info = await _make(jetstream, stream, needs.config(durable))
     require(durable, needs, info.config)
 
 
-async def _make(
-    client: SafeClient, jetstream: JetStreamContext, stream: str, config: ConsumerConfig
-) -> ConsumerInfo:
+async def _make(jetstream: JetStreamContext, stream: str, config: ConsumerConfig) -> ConsumerInfo:
     durable = config.durable_name or ""
     try:
         return await jetstream.add_consumer(stream, config)
     except NATS_FAULTS as error:
-        fault = fault_of(error, f"making the consumer {durable}", client.denied)
+        fault = fault_of(error, f"making the consumer {durable}")
     # Somebody else may have made it in the meantime, in another shape.
     is_refused = isinstance(fault, Misconfigured)
     info = await find_consumer(jetstream, stream, durable) if is_refused else None
@@ -142,17 +170,13 @@ async def _make(
 
 
 async def find_consumer(
-    jetstream: JetStreamContext,
-    stream: str,
-    durable: str,
-    denied: Callable[[], Iterable[str]] = tuple,
+    jetstream: JetStreamContext, stream: str, durable: str
 ) -> ConsumerInfo | None:
     """What JetStream says of the consumer; None if the stream is there without it.
 
     Raises `Misconfigured` if there is no stream, and `Unavailable`.
     """
-    doing = f"looking for the consumer {durable}"
-    return await ask(_found(jetstream, stream, durable), doing, denied)
+    return await ask(_found(jetstream, stream, durable), f"looking for the consumer {durable}")
 
 
 async def _found(jetstream: JetStreamContext, stream: str, durable: str) -> ConsumerInfo | None:

@@ -4,13 +4,14 @@ A nats-py error can hold a whole message, so nothing of it is kept but its class
 number of JetStream's error.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from nats import errors
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Refused, Unavailable
+from snapshot_nats.denials import SubjectDenied
 
 T = TypeVar("T")
 
@@ -19,21 +20,17 @@ NATS_FAULTS = (errors.Error, OSError, ValueError)
 
 PROVISION = "run `snapshot-ingest provision`"
 
-_SUBJECTS_SHOWN_AT_MOST = 3
-
 STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
 _CONSUMER_IS_ANOTHER = (10012, 10148)
 _JETSTREAM_NOT_ENABLED = (10039, 10076)
 
 
-def fault_of(error: Exception, doing: str, denied: Iterable[str] = ()) -> DependencyError:
-    """The domain's error for what nats-py raised while `doing` something.
-
-    `denied` are the subjects that the server refused us: nats-py sees a denied request
-    only as one without an answer.
-    """
+def fault_of(error: Exception, doing: str) -> DependencyError:
+    """The domain's error for what nats-py, or our client, raised while `doing` something."""
     name = type(error).__name__
+    if isinstance(error, SubjectDenied):
+        return forbidden(error.subject)
     if isinstance(error, NotFoundError):
         return _not_found(error, doing)
     if isinstance(error, ServiceUnavailableError):
@@ -53,7 +50,7 @@ def fault_of(error: Exception, doing: str, denied: Iterable[str] = ()) -> Depend
     if isinstance(error, errors.BadSubjectError):
         return Refused(Dependency.SOURCE, f"NATS does not take the subject while {doing}")
     if isinstance(error, TimeoutError):
-        return unanswered(doing, denied)
+        return unanswered(doing)
     return Unavailable(
         Dependency.SOURCE,
         f"no success while {doing} ({name})",
@@ -61,11 +58,8 @@ def fault_of(error: Exception, doing: str, denied: Iterable[str] = ()) -> Depend
     )
 
 
-def unanswered(doing: str, denied: Iterable[str] = ()) -> DependencyError:
+def unanswered(doing: str) -> Unavailable:
     """The domain's error for a request that got no answer in time."""
-    subjects = sorted(denied)
-    if subjects:
-        return forbidden(subjects)
     return Unavailable(
         Dependency.SOURCE,
         f"no answer in time while {doing}",
@@ -73,14 +67,22 @@ def unanswered(doing: str, denied: Iterable[str] = ()) -> DependencyError:
     )
 
 
-def forbidden(denied: Iterable[str]) -> Misconfigured:
-    """The domain's error for subjects that the server denies us."""
-    subjects = ", ".join(sorted(denied)[:_SUBJECTS_SHOWN_AT_MOST])
+def forbidden(subject: str) -> Misconfigured:
+    """The domain's error for a subject that the server denies us."""
     return Misconfigured(
         Dependency.SOURCE,
-        f"the NATS server denies this user {subjects} (in lower case)",
-        expected="permission to use them",
+        f"the NATS server denies this user {subject} (in lower case)",
+        expected="permission to use it",
         next_step="give the user the permissions that the documentation lists",
+    )
+
+
+def made_again() -> Unavailable:
+    """The domain's error for a stream that was made again while we worked with the former one."""
+    return Unavailable(
+        Dependency.SOURCE,
+        "the stream was made again while we looked",
+        next_step="it is looked at again by itself",
     )
 
 
@@ -89,17 +91,12 @@ def is_another_consumer(error: Exception) -> bool:
     return isinstance(error, APIError) and error.err_code in _CONSUMER_IS_ANOTHER
 
 
-async def ask(
-    awaitable: Awaitable[T], doing: str, denied: Callable[[], Iterable[str]] = tuple
-) -> T:
-    """What the awaitable returns; raises the domain's error for what nats-py raises.
-
-    `denied` is asked only afterwards, since it is while waiting that the server denies.
-    """
+async def ask(awaitable: Awaitable[T], doing: str) -> T:
+    """What the awaitable returns; raises the domain's error for what nats-py raises."""
     try:
         return await awaitable
     except NATS_FAULTS as error:
-        fault = fault_of(error, doing, denied())
+        fault = fault_of(error, doing)
     raise fault
 
 

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from nats.js.api import ConsumerInfo, SequenceInfo, StreamInfo
 
-from snapshot_domain.errors import Dependency, Unavailable
 from snapshot_domain.ports import Floor
+from snapshot_nats.consumer import is_of_another_stream
+from snapshot_nats.errors import made_again
 
 _NOWHERE = SequenceInfo(consumer_seq=0, stream_seq=0)
 
@@ -18,25 +19,27 @@ def floor_name(durable: str, filter_subject: str) -> str:
 def floor_of(before: StreamInfo, consumer: ConsumerInfo, after: StreamInfo, at: datetime) -> Floor:
     """The floor from three answers in this order.
 
-    Raises `Unavailable` if the stream was made again between them.
+    Raises `Unavailable` if the stream was made again between them, or the consumer was made for
+    another one: it would call settled whatever lies before its start.
     """
     if before.created is None or before.created != after.created:
-        raise Unavailable(
-            Dependency.SOURCE,
-            "the stream was made again while we looked",
-            next_step="it is looked at again by itself",
-        )
+        raise made_again()
+    if is_of_another_stream(consumer.config, before.created):
+        raise made_again()
     delivered = consumer.delivered or _NOWHERE
+    sequence = (consumer.ack_floor or _NOWHERE).stream_seq
+    last_sequence = after.state.last_seq
     return Floor(
         stream=consumer.stream_name,
         stream_created_at=before.created,
         consumer=floor_name(consumer.name, consumer.config.filter_subject or ""),
         consumer_created_at=consumer.created,
-        sequence=(consumer.ack_floor or _NOWHERE).stream_seq,
+        # Nobody has settled what is not there yet: then the stream lost its end.
+        sequence=sequence if sequence <= last_sequence else 0,
         delivered_sequence=delivered.stream_seq,
         deliveries=delivered.consumer_seq,
         pending=consumer.num_pending or 0,
         first_sequence=before.state.first_seq,
-        last_sequence=after.state.last_seq,
+        last_sequence=last_sequence,
         at=at,
     )

@@ -4,12 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from snapshot_domain.delivery import Delivery
 from snapshot_nats.client import SafeClient
+from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS
 from snapshot_nats.message import ACK_PREFIX
 from snapshot_nats.pull import End, Pull, end_of
@@ -71,16 +73,29 @@ class Inbox:
             self._subscription = None
 
     async def pull(self, client: SafeClient, subject: str, pull: Pull, patience: timedelta) -> End:
-        """Sends the pull and returns how it ended, at the latest after `patience`."""
+        """Sends the pull and returns how it ended, at the latest after `patience`.
+
+        Raises `SubjectDenied`.
+        """
         self._pulls += 1
         self._reply = f"{self._prefix}.{self._pulls}"
         self._lacking = pull.batch
-        self._end = asyncio.get_running_loop().create_future()
+        end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._end = end
         try:
-            await client.publish(subject, pull.encode(), reply=self._reply)
-            return await asyncio.wait_for(self._end, patience.total_seconds())
-        except TimeoutError:
-            return End.NO_ANSWER
+            with client.denials.of(subject, awaits_answers=True) as denied:
+                await client.publish(subject, pull.encode(), reply=self._reply)
+                either: set[asyncio.Future[Any]] = {end, denied}
+                await asyncio.wait(
+                    either,
+                    timeout=patience.total_seconds(),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if end.done():
+                    return end.result()
+                if denied.done():
+                    raise SubjectDenied(denied.result())
+                return End.NO_ANSWER
         finally:
             self._end = None
             self._reply = ""

@@ -43,11 +43,7 @@ class SnapshotPublisher:
         if no stream answers, and `Refused` if the body is larger than `max_payload`.
         """
         async with self._room:
-            ack = await ask(
-                self._jetstream.publish(subject, body.reveal()),
-                "publishing",
-                lambda: self._client.denied,
-            )
+            ack = await ask(self._jetstream.publish(subject, body.reveal()), "publishing")
         return ack.seq
 
     async def publish_all(self, messages: Iterable[tuple[str, RawMessage]]) -> int:

@@ -9,6 +9,7 @@ from attrs import frozen
 from nats.js.api import Header
 
 _NANOSECONDS_PER_MICROSECOND = 1_000
+_AT_ONCE_AT_MOST = timedelta(seconds=0.25)
 
 
 @frozen
@@ -17,6 +18,9 @@ class Pull:
 
     Without `wait` the consumer gives what it has and says when it has no more; with it, it
     waits that long for the first. `max_bytes` None means unbounded.
+
+    A consumer that has as much unsettled as it may says nothing: so also a pull without `wait`
+    expires, a moment later. Else it would stay there, and take what is delivered again.
     """
 
     batch: int
@@ -30,9 +34,13 @@ class Pull:
             request["max_bytes"] = self.max_bytes
         if self.wait is None:
             request["no_wait"] = True
-        else:
-            request["expires"] = nanoseconds(self.wait)
+        request["expires"] = nanoseconds(self.expires)
         return json.dumps(request).encode()
+
+    @property
+    def expires(self) -> timedelta:
+        """After how long it has ended, whatever has come."""
+        return _AT_ONCE_AT_MOST if self.wait is None else self.wait
 
 
 class End(Enum):

@@ -1,15 +1,17 @@
 """Making a consumer again that was deleted, from the floor that is known to be settled."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 from nats.js.api import ConsumerInfo, DeliverPolicy, StreamInfo
+from nats.js.errors import NotFoundError
 
 from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
-from snapshot_domain.ports import AckFloors, Floor
+from snapshot_domain.ports import STREAM_START, AckFloors, first_unsettled
 from snapshot_nats.client import SafeClient
-from snapshot_nats.consumer import STREAM_START, ConsumerNeeds, find_consumer
+from snapshot_nats.consumer import ConsumerNeeds, find_consumer, passes_over_messages
+from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, fault_of, is_another_consumer
 from snapshot_nats.floor import floor_name
 
@@ -21,7 +23,8 @@ class Recreation:
     """Makes a consumer that is missing although its stream is there.
 
     It starts after the floor that `floors` keeps, or from the stream's start: then messages
-    come again, and store nothing.
+    come again, and store nothing. The stream may be made again in that very moment: so the
+    consumer's description says for which it was made, and whoever binds to it must compare.
     """
 
     floors: AckFloors
@@ -30,25 +33,14 @@ class Recreation:
     needs: ConsumerNeeds
     answer_timeout: timedelta
 
-    @property
-    def subjects(self) -> set[str]:
-        """What is asked of the server for this alone, in lower case: it may be denied."""
-        return {self._create_subject, f"$JS.API.CONSUMER.DELETE.{self._path}".lower()}
-
     async def make(self, client: SafeClient) -> ConsumerInfo:
         """The consumer, made by us or by another worker at the same time.
 
         Raises `Misconfigured` if the user may not make it, and `Unavailable` if a server does
         not answer, or the floor's: without it, nobody knows where to start.
         """
-        if self._create_subject in client.denied:
-            raise self._forbidden()  # it would be denied again, and only after a timeout
-        stream = await self._look(client)
-        start = await self._start(stream)
-        info = await self._add(client, start) or await self._won_by_another(client, stream)
-        if (await self._look(client)).created != stream.created:
-            await self._delete(client)
-            raise self._unsettled("the stream was made again while its consumer was")
+        start, stream = await self._start(client)
+        info = await self._add(client, start, stream) or await self._won_by_another(client)
         _log.warning(
             "the consumer %s was missing and is there again; it starts at sequence %d",
             self.durable,
@@ -56,49 +48,75 @@ class Recreation:
         )
         return info
 
-    async def _start(self, stream: StreamInfo) -> int:
+    async def _start(self, client: SafeClient) -> tuple[int, StreamInfo]:
+        """Where it must begin, and of which stream that is true."""
         name = floor_name(self.durable, self.needs.filter_subject)
         floor = await self.floors.load(self.stream, name)
-        return start_sequence(floor, stream.created, stream.state.last_seq)
+        stream = await self._look(client)  # after the floor, as that demands
+        last_sequence = stream.state.last_seq
+        if floor is not None and floor.is_cut_off_in(stream.created, last_sequence):
+            _log.warning(
+                "the stream ends at sequence %d, and ended at %d before: was it restored from a"
+                " backup? the consumer %s begins at its start, so that nothing is passed over",
+                last_sequence,
+                floor.last_sequence,
+                self.durable,
+            )
+            # Or it would hold again once the stream has grown, if this consumer is deleted too.
+            cut_off = evolve(floor, sequence=0, last_sequence=last_sequence)
+            if not await self.floors.keep(cut_off, floor):
+                raise self._unsettled("another worker keeps a floor at this moment")
+        return first_unsettled(floor, stream.created, last_sequence), stream
 
-    async def _won_by_another(self, client: SafeClient, stream: StreamInfo) -> ConsumerInfo:
+    async def _won_by_another(self, client: SafeClient) -> ConsumerInfo:
         """Binds to what another worker made, unless it would pass over what is not settled."""
         info = await find_consumer(client.jetstream(timeout=self._timeout_s), *self._names)
-        start = await self._start(stream)  # the other one may have known a later floor
+        start, stream = await self._start(client)  # the other one may have known a later floor
         if info is not None and _start_of(info) <= start:
             return info
         if info is not None:
-            await self._delete(client)
-        info = await self._add(client, start)
+            await self.unmake(client)
+        info = await self._add(client, start, stream)
         if info is None:
             raise self._unsettled("several workers make the consumer again at once")
         return info
 
-    async def _add(self, client: SafeClient, start: int) -> ConsumerInfo | None:
+    async def _add(self, client: SafeClient, start: int, stream: StreamInfo) -> ConsumerInfo | None:
         """The consumer that was made, or is there and just the same; None if it is another."""
         jetstream = client.jetstream(timeout=self._timeout_s)
+        config = self.needs.config(self.durable, start, stream.created)
         try:
-            return await jetstream.add_consumer(self.stream, self.needs.config(self.durable, start))
+            return await jetstream.add_consumer(self.stream, config)
         except NATS_FAULTS as error:
             if is_another_consumer(error):
                 return None
-            fault = self._fault_of(error, client)
+            fault = self._fault_of(error)
         raise fault
 
-    async def _delete(self, client: SafeClient) -> None:
+    async def unmake(self, client: SafeClient) -> None:
+        """Deletes a consumer that starts elsewhere than it must; another worker may have done so.
+
+        Raises `Misconfigured` if the user may not, and `Unavailable`.
+        """
         jetstream = client.jetstream(timeout=self._timeout_s)
-        await ask(
-            jetstream.delete_consumer(*self._names),
-            "deleting a consumer that starts too late",
-            lambda: client.denied,
-        )
+        try:
+            await jetstream.delete_consumer(*self._names)
+        except NotFoundError:
+            return
+        except SubjectDenied:
+            fault: DependencyError = passes_over_messages(self.durable)
+        except NATS_FAULTS as error:
+            fault = fault_of(error, f"deleting the consumer {self.durable}")
+        else:
+            return
+        raise fault
 
     async def _look(self, client: SafeClient) -> StreamInfo:
         jetstream = client.jetstream(timeout=self._timeout_s)
         return await ask(jetstream.stream_info(self.stream), "looking at the stream")
 
-    def _fault_of(self, error: Exception, client: SafeClient) -> DependencyError:
-        if self._create_subject in client.denied:
+    def _fault_of(self, error: Exception) -> DependencyError:
+        if isinstance(error, SubjectDenied):
             return self._forbidden()
         return fault_of(error, f"making the consumer {self.durable} again")
 
@@ -122,27 +140,8 @@ class Recreation:
         return ".".join(self._names)
 
     @property
-    def _create_subject(self) -> str:
-        return f"$JS.API.CONSUMER.DURABLE.CREATE.{self._path}".lower()
-
-    @property
     def _timeout_s(self) -> float:
         return self.answer_timeout.total_seconds()
-
-
-def start_sequence(
-    floor: Floor | None, stream_created_at: datetime | None, last_sequence: int
-) -> int:
-    """The first sequence that is not known to be settled.
-
-    A floor of a former stream of that name says nothing about this one, and neither does one
-    above its last sequence: the stream was restored, or lost its end.
-    """
-    if floor is None or floor.stream_created_at != stream_created_at:
-        return STREAM_START
-    if floor.sequence > last_sequence:
-        return STREAM_START
-    return floor.sequence + 1
 
 
 def _start_of(info: ConsumerInfo) -> int:

@@ -1,6 +1,5 @@
 """JetStreamSource: a MessageSource over one durable pull consumer of NATS JetStream."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,15 +8,15 @@ from attrs import evolve
 from nats.aio.msg import Msg
 
 from snapshot_domain.delivery import Ack, Delivery, Discard, Origin, Retry, Settlement
-from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
+from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
 from snapshot_domain.ports import AckFloors, Backlog, Floor
 from snapshot_domain.secret import RawMessage
 from snapshot_nats.binding import Binding, SourceSettings
 from snapshot_nats.client import SafeClient
-from snapshot_nats.connection import ConnectionSettings
+from snapshot_nats.connection import ConnectionSettings, end_connection
 from snapshot_nats.consumer import require
-from snapshot_nats.errors import NATS_FAULTS, ask, forbidden
-from snapshot_nats.floor import floor_of
+from snapshot_nats.errors import NATS_FAULTS, ask, forbidden, unanswered
+from snapshot_nats.floor import floor_name, floor_of
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.message import ACK_PREFIX
 from snapshot_nats.pull import End, Pull, nanoseconds
@@ -25,7 +24,6 @@ from snapshot_nats.pull import End, Pull, nanoseconds
 _log = logging.getLogger(__name__)
 
 _NO_WAIT = timedelta(0)
-_ACK_SUBJECTS = ACK_PREFIX.lower()
 _AS_ASKED = (End.COMPLETE, End.NOTHING_MORE, End.TOO_LARGE)
 
 
@@ -70,10 +68,7 @@ class JetStreamSource:
             return
         if client.is_connected:
             await self._give_back(client)
-        try:
-            await asyncio.wait_for(client.close(), self._settings.answer_timeout.total_seconds())
-        except NATS_FAULTS as error:
-            _log.warning("the NATS connection did not close in order: %s", type(error).__name__)
+        await end_connection(client, self._settings.answer_timeout)
 
     async def fetch(self, max_messages: int, max_bytes: int) -> Sequence[Delivery]:
         """See MessageSource. What a cancelled fetch asked for, the next one returns."""
@@ -91,11 +86,11 @@ class JetStreamSource:
         """See MessageSource. One round trip for all."""
         if settlements:
             client = self._binding.connected()
-            await ask(self._send_settlements(client, settlements), "settling")
-            # The flush is answered although the settlements were denied, and after that was said.
-            denied = [subject for subject in client.denied if subject.startswith(_ACK_SUBJECTS)]
-            if denied:
-                raise forbidden(denied)
+            with client.denials.of(ACK_PREFIX, awaits_answers=False) as denied:
+                await ask(self._send_settlements(client, settlements), "settling")
+            # The flush is answered although a settlement was denied, and after that was said.
+            if denied.done():
+                raise forbidden(denied.result())
 
     async def extend(self, deliveries: Sequence[Delivery]) -> None:
         """See MessageSource."""
@@ -118,13 +113,24 @@ class JetStreamSource:
         oldest_at = await self._binding.received_at(client, info.ack_floor.stream_seq + 1)
         return evolve(backlog, oldest_at=oldest_at)
 
+    @property
+    def floor_key(self) -> tuple[str, str]:
+        """See FloorSource."""
+        settings = self._settings
+        return settings.stream, floor_name(settings.durable, settings.needs.filter_subject)
+
     async def floor(self, at: datetime) -> Floor:
         """See FloorSource. What a consumer says that is not as needed, is not believed."""
         client = await self._binding.bound()
         before = await self._binding.stream_info(client)
         consumer = await self._binding.consumer_info(client)
-        require(self._settings.durable, self._settings.needs, consumer.config)
-        return floor_of(before, consumer, await self._binding.stream_info(client), at)
+        after = await self._binding.stream_info(client)
+        try:
+            require(self._settings.durable, self._settings.needs, consumer.config)
+            return floor_of(before, consumer, after, at)
+        except DependencyError:
+            self._binding.loosen()  # then the next fetch meets the same, and intake pauses
+            raise
 
     async def check(self) -> None:
         """See MessageSource. Asks the server; being connected proves nothing."""
@@ -147,15 +153,15 @@ class JetStreamSource:
         if end not in _AS_ASKED:
             self._binding.loosen()
             if not self._inbox.count:
-                await self._explain(client, end)
+                await self._explain(end)
 
     async def _pull(self, client: SafeClient, pull: Pull) -> End:
-        deadline = self._settings.answer_timeout + (pull.wait or _NO_WAIT)
+        deadline = self._settings.answer_timeout + pull.expires
         return await ask(
             self._inbox.pull(client, self._next_subject, pull, deadline), "asking for messages"
         )
 
-    async def _explain(self, client: SafeClient, end: End) -> None:
+    async def _explain(self, end: End) -> None:
         """Raises what the end of a fruitless pull means; returns if another try will do."""
         if end is End.OVER_LIMIT:
             raise Misconfigured(
@@ -165,7 +171,7 @@ class JetStreamSource:
                 next_step="raise the consumer's limits, or configure smaller batches",
             )
         if end is End.NO_ANSWER:
-            raise self._binding.unanswered(client)
+            raise unanswered("asking for messages")
         if end in (End.LOOK_AGAIN, End.NOBODY) and await self._binding.check():
             return
         if end is not End.LOOK_AGAIN:

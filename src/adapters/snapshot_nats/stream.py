@@ -79,7 +79,7 @@ async def found_or_made(client: SafeClient, name: str, config: StreamConfig) -> 
     try:
         return await jetstream.add_stream(config)
     except NATS_FAULTS as error:
-        fault = fault_of(error, f"making the stream {name}", client.denied)
+        fault = fault_of(error, f"making the stream {name}")
     # Somebody else may have made it in the meantime, in a shape of their own.
     found = await _find(jetstream, name) if isinstance(fault, Misconfigured) else None
     if found is None:

@@ -21,25 +21,22 @@ class PostgresAckFloors:
         rows = await self._database.ask(query("floor"), stream, consumer)
         return _floor(rows[0]) if rows else None
 
-    async def keep(self, floor: Floor) -> Floor | None:
+    async def keep(self, floor: Floor, known: Floor | None) -> bool:
         """See AckFloors."""
-        result = await self._database.transact(lambda connection: _keep(connection, floor))
+        result = await self._database.transact(lambda connection: _keep(connection, floor, known))
         if isinstance(result, Fault):
             raise result.as_error(Dependency.REPOSITORY)
         return result
 
 
-async def _keep(connection: PooledConnection, floor: Floor) -> Floor | None:
-    if await connection.fetchval(query("first_floor"), *_columns(floor)):
-        return None
-    # Only a later statement sees what another worker kept while the first one waited for it.
+async def _keep(connection: PooledConnection, floor: Floor, known: Floor | None) -> bool:
+    if known is None:
+        return bool(await connection.fetchval(query("first_floor"), *_columns(floor)))
     row = await connection.fetchrow(query("floor_to_replace"), floor.stream, floor.consumer)
-    former = None if row is None else _floor(row)
-    kept = None if former is None else floor.over(former)
-    if kept is None:
-        return None
-    await connection.execute(query("replace_floor"), *_columns(kept))
-    return former
+    if row is None or _floor(row) != known:
+        return False
+    await connection.execute(query("replace_floor"), *_columns(floor.over(known)))
+    return True
 
 
 def _columns(floor: Floor) -> tuple[object, ...]:
@@ -59,4 +56,16 @@ def _columns(floor: Floor) -> tuple[object, ...]:
 
 
 def _floor(row: asyncpg.Record) -> Floor:
-    return Floor(**dict(row))
+    return Floor(
+        stream=row["stream"],
+        consumer=row["consumer"],
+        stream_created_at=row["stream_created_at"],
+        consumer_created_at=row["consumer_created_at"],
+        sequence=row["sequence"],
+        delivered_sequence=row["delivered_sequence"],
+        deliveries=row["deliveries"],
+        pending=row["pending"],
+        first_sequence=row["first_sequence"],
+        last_sequence=row["last_sequence"],
+        at=row["at"],
+    )

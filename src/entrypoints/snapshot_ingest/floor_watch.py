@@ -24,8 +24,10 @@ _EVERY_SECONDS = 5.0
 class FloorWatch:
     """Persists how far the consumer is; each look is compared with the one kept before it.
 
-    That one may be another worker's, or of before a restart. What the quarantine remembers only
-    because it might be delivered again is forgotten once the floor that is kept has passed it.
+    The kept one is loaded first: so the stream that is looked at then cannot end before it,
+    unless it lost its end. It may be another worker's, or of before a restart. What the quarantine
+    remembers only because it might be delivered again is forgotten once the floor that is kept has
+    passed it.
     """
 
     def __init__(
@@ -54,10 +56,10 @@ class FloorWatch:
         await self._try(self._keep(), "the ack floor is not kept")
 
     async def _keep(self) -> None:
+        known = await self._floors.load(*self._source.floor_key)
         floor = await self._source.floor(self._clock.now())
-        former = await self._floors.keep(floor)
-        if former is not None:
-            self._tell(former, floor)
+        if await self._floors.keep(floor, known) and known is not None:
+            self._tell(known, floor)
             await self._try(self._forget(floor), "the quarantine forgets nothing")
 
     async def _forget(self, floor: Floor) -> None:
@@ -83,6 +85,15 @@ class FloorWatch:
             logger.error("%s: %s", otherwise, what)
 
     def _tell(self, former: Floor, floor: Floor) -> None:
+        if former.is_cut_off_in(floor.stream_created_at, floor.last_sequence):
+            logger.warning(
+                "the stream ends at sequence %d, and ended at %d before: was it restored from a "
+                "backup? its ack floor is taken back from %d to %d, so that nothing is passed over",
+                floor.last_sequence,
+                former.last_sequence,
+                former.sequence,
+                floor.sequence,
+            )
         eviction = eviction_between(former, floor)
         if not eviction.at_most:
             return

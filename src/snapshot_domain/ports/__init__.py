@@ -1,6 +1,12 @@
 """The ports: what the domain needs from the world outside, one small Protocol a file."""
 
-from snapshot_domain.ports.ack_floors import AckFloors, Floor, FloorSource
+from snapshot_domain.ports.ack_floors import (
+    STREAM_START,
+    AckFloors,
+    Floor,
+    FloorSource,
+    first_unsettled,
+)
 from snapshot_domain.ports.cipher import (
     Cipher,
     CipherAnswer,
@@ -36,6 +42,7 @@ from snapshot_domain.ports.stored_texts import DataKeySwap, StoredText, StoredTe
 from snapshot_domain.ports.waiting_messages import Resealed, WaitingMessage, WaitingMessages
 
 __all__ = [
+    "STREAM_START",
     "AckFloors",
     "Backlog",
     "Cipher",
@@ -77,4 +84,5 @@ __all__ = [
     "TextSwap",
     "WaitingMessage",
     "WaitingMessages",
+    "first_unsettled",
 ]

@@ -29,31 +29,45 @@ class Floor:
     last_sequence: int
     at: datetime
 
-    def over(self, kept: "Floor") -> "Floor | None":
-        """What to keep in the place of `kept`; None if this was looked at no later.
+    def holds_of(self, stream_created_at: datetime | None, last_sequence: int) -> bool:
+        """Whether it says anything of a stream that was looked at after this was loaded.
 
-        The later look is told by what a stream and its consumer only ever count upwards:
-        workers' clocks may differ. A stream that was made again has nothing in common with
-        the former. Of one stream the greatest floor stays, whatever its consumer: what is
+        It says nothing of another stream of that name, and nothing of one that has lost its end,
+        by a restored backup or a crash: what came since bears sequences that were settled before.
+        """
+        is_same = self.stream_created_at == stream_created_at
+        return is_same and self.last_sequence <= last_sequence
+
+    def is_cut_off_in(self, stream_created_at: datetime | None, last_sequence: int) -> bool:
+        """Whether the same stream, looked at after this was loaded, has lost its end."""
+        is_same = self.stream_created_at == stream_created_at
+        return is_same and self.last_sequence > last_sequence
+
+    def over(self, known: "Floor | None") -> "Floor":
+        """What to keep in the place of `known`, which was loaded before this was looked at.
+
+        As long as the known one holds, the greater floor stays, whatever its consumer: what is
         settled stays settled.
         """
-        if self.stream_created_at != kept.stream_created_at:
+        if known is None or not known.holds_of(self.stream_created_at, self.last_sequence):
             return self
-        if self._reached <= kept._reached:
-            return None
-        return evolve(self, sequence=max(self.sequence, kept.sequence))
+        return evolve(self, sequence=max(self.sequence, known.sequence))
 
-    @property
-    def _reached(self) -> tuple[datetime, int, int, int, int, int]:
-        # Where nothing was delivered and nothing arrived, messages can only have gone.
-        return (
-            self.consumer_created_at,
-            self.deliveries,
-            self.delivered_sequence,
-            self.last_sequence,
-            -self.pending,
-            self.sequence,
-        )
+
+STREAM_START = 1
+"""The sequence of a stream's first message."""
+
+
+def first_unsettled(
+    floor: Floor | None, stream_created_at: datetime | None, last_sequence: int
+) -> int:
+    """The first sequence that is not known to be settled, of a stream looked at afterwards.
+
+    There a consumer that was deleted begins again.
+    """
+    if floor is None or not floor.holds_of(stream_created_at, last_sequence):
+        return STREAM_START
+    return floor.sequence + 1
 
 
 class AckFloors(Protocol):
@@ -63,18 +77,23 @@ class AckFloors(Protocol):
         """The floor that is kept for this consumer; it may be of a former stream of that name."""
         ...
 
-    async def keep(self, floor: Floor) -> Floor | None:
-        """Keeps what `Floor.over` says, and returns the floor whose place it took.
+    async def keep(self, floor: Floor, known: Floor | None) -> bool:
+        """Keeps what `Floor.over` says in the place of `known`; returns whether it did.
 
-        None if there was none, or if the one that is kept is as late. Any number of workers
-        may call it at once: each floor is returned to one of them only, and so what happened
-        between two looks is told once.
+        `known` is what was loaded before the look at the stream. It does not if another floor
+        has taken that place meanwhile: which look was the later one is not known then. So each
+        floor is replaced by one worker only, and what happened between two looks is told once.
         """
         ...
 
 
 class FloorSource(Protocol):
     """Tells how far its consumer is."""
+
+    @property
+    def floor_key(self) -> tuple[str, str]:
+        """The stream and the consumer that its floors are kept under."""
+        ...
 
     async def floor(self, at: datetime) -> Floor:
         """How far it is now, which is `at` to the caller; raises `Unavailable`, `Misconfigured`."""

@@ -42,8 +42,8 @@ class MessageSource(Protocol):
 
         Returns as soon as there is something, and an empty sequence when nothing came for a
         while. A single message larger than `max_bytes` comes alone. Only one call may be
-        under way at a time, and it must not be cancelled: what it was about to return would
-        be held back from everybody until its deadline.
+        under way at a time. It should be cancelled only where nothing may be waited for any
+        more: what it was about to return may be held back from everybody until its deadline.
         """
         ...
 

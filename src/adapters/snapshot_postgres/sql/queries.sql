@@ -90,11 +90,18 @@ WHERE state = 'kept'
 GROUP BY reason;
 
 -- name: floor
-SELECT * FROM snapshot_ingest.ack_floors WHERE stream = $1 AND consumer = $2;
+SELECT stream, consumer, stream_created_at, consumer_created_at, sequence, delivered_sequence,
+       deliveries, pending, first_sequence, last_sequence, at
+FROM snapshot_ingest.ack_floors
+WHERE stream = $1 AND consumer = $2;
 
 -- name: floor_to_replace
 -- The same, and nobody else replaces it before this transaction ends.
-SELECT * FROM snapshot_ingest.ack_floors WHERE stream = $1 AND consumer = $2 FOR UPDATE;
+SELECT stream, consumer, stream_created_at, consumer_created_at, sequence, delivered_sequence,
+       deliveries, pending, first_sequence, last_sequence, at
+FROM snapshot_ingest.ack_floors
+WHERE stream = $1 AND consumer = $2
+FOR UPDATE;
 
 -- name: first_floor
 -- Keeps the floor of a consumer that has none yet; returns whether it did.
