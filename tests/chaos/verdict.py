@@ -1,0 +1,145 @@
+"""What became of each published message, by a model that shares no code with the use case."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from attrs import field, frozen
+
+from chaos.ledger import Ledger
+from chaos.traffic import Kind, Message
+
+Place = tuple[UUID, UUID, datetime, str]
+"""Tenant, device, time and digest: each message of a device has a time of its own."""
+
+
+@frozen
+class StoredRow:
+    """A row of the backend's, the run that it begins, and the digest of what it opens to.
+
+    `last_seen` is None where no run begins with it, `opened_digest` where the reader could not
+    open it.
+    """
+
+    device_id: UUID
+    tenant_id: UUID
+    collected_at: datetime
+    digest: str
+    opened_digest: str | None
+    last_seen: datetime | None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it opens to the text that it says, and begins a run."""
+        return self.opened_digest == self.digest and self.last_seen is not None
+
+    @property
+    def place(self) -> Place:
+        """Where its run begins."""
+        return (self.tenant_id, self.device_id, self.collected_at, self.digest)
+
+    @property
+    def end(self) -> Place:
+        """Where its run ends."""
+        return (self.tenant_id, self.device_id, self.last_seen or self.collected_at, self.digest)
+
+
+@frozen
+class KeptRow:
+    """A row of the quarantine, and the digest of the body that it opens to."""
+
+    sequence: int
+    reason: str
+    opened_digest: str | None
+
+
+@frozen
+class Evidence:
+    """All that the database holds in the end."""
+
+    stored: Sequence[StoredRow]
+    kept: Sequence[KeptRow]
+
+
+@frozen
+class Verdict:
+    """How many messages came to which end, and the names of those that came to none.
+
+    `duplicated` names rows that are there twice, `unexplained` what is stored or kept and
+    was not published so.
+    """
+
+    published: int = 0
+    stored: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    lost: Sequence[str] = field(factory=list)
+    duplicated: Sequence[str] = field(factory=list)
+    unexplained: Sequence[str] = field(factory=list)
+
+
+def verdict_of(ledger: Ledger, evidence: Evidence) -> Verdict:
+    """Looks for each acknowledged message in what is stored and kept, and the other way round."""
+    sound = [row for row in evidence.stored if row.is_sound]
+    starts = {row.place for row in sound}
+    ends = {row.end for row in sound}
+    kept = {(row.sequence, row.reason, row.opened_digest) for row in evidence.kept}
+    lost: list[str] = []
+    became: Counter[str] = Counter()
+    for message, sequence in ledger.acknowledged():
+        if message.kind is not Kind.SNAPSHOT:
+            is_kept = (sequence, message.kind.value, message.body_digest) in kept
+            end = "quarantined" if is_kept else "lost"
+        elif place_of(message) in starts:
+            end = "stored"
+        else:
+            end = "unchanged" if place_of(message) in ends else "lost"
+        became[end] += 1
+        if end == "lost":
+            lost.append(f"{message.name} (sequence {sequence})")
+    return Verdict(
+        published=ledger.published,
+        stored=became["stored"],
+        unchanged=became["unchanged"],
+        quarantined=became["quarantined"],
+        lost=lost,
+        duplicated=_duplicated(evidence),
+        unexplained=_unexplained(ledger, evidence),
+    )
+
+
+def place_of(message: Message) -> Place:
+    """Where a snapshot must be found."""
+    return (message.tenant_id, message.device_id, message.collected_at, message.digest)
+
+
+def _duplicated(evidence: Evidence) -> list[str]:
+    places = Counter(row.place for row in evidence.stored)
+    sequences = Counter(row.sequence for row in evidence.kept)
+    return [
+        *(_row_name(*place) for place, count in places.items() if count > 1),
+        *(f"quarantined sequence {number}" for number, count in sequences.items() if count > 1),
+    ]
+
+
+def _unexplained(ledger: Ledger, evidence: Evidence) -> list[str]:
+    tried = [entry.message for entry in ledger.entries]
+    places = {place_of(message) for message in tried if message.kind is Kind.SNAPSHOT}
+    bodies = {message.body_digest for message in tried if message.kind is not Kind.SNAPSHOT}
+    return [
+        *(
+            _row_name(*row.place)
+            for row in evidence.stored
+            if not row.is_sound or row.place not in places
+        ),
+        *(
+            f"quarantined sequence {row.sequence}"
+            for row in evidence.kept
+            if row.opened_digest not in bodies
+        ),
+    ]
+
+
+def _row_name(_: UUID, device_id: UUID, collected_at: datetime, __: str) -> str:
+    return f"row of device {device_id} at {collected_at:%Y-%m-%d %H:%M}"
