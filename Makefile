@@ -8,6 +8,9 @@ DEVICES ?= 3000
 JOBS    ?= 2
 SEEDS   ?= 2000
 FIRST   ?= 0
+SEED    ?= 1
+MESSAGES ?= 20000
+FAULTS  ?= 42
 
 .DEFAULT_GOAL := help
 
@@ -47,6 +50,10 @@ test-unit: .venv/installed ## the tests without a server: seconds
 .PHONY: simulate
 simulate: .venv/installed ## SEEDS stories under faults on a virtual clock, from seed FIRST on
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --first $(FIRST)
+
+.PHONY: chaos
+chaos: .venv/installed ## MESSAGES real ones while FAULTS strike real servers, as SEED plans it; minutes
+	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --messages $(MESSAGES) --faults $(FAULTS)
 
 .PHONY: test-system
 test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages
