@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-HOST = "127.0.0.1"
+from snapshot_domain.tasks import cancel
+from snapshot_ingest.stack.ports import HOST
+
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_SECONDS = 5.0
 
@@ -48,10 +50,7 @@ class Proxy:
 
     async def cut(self) -> None:
         """Ends every connection that is open now, in the middle of whatever it carries."""
-        cut = list(self._passing)
-        for passing in cut:
-            passing.cancel()
-        await asyncio.gather(*cut, return_exceptions=True)
+        await cancel(*self._passing)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         passing = asyncio.create_task(self._pass(reader, writer))
@@ -86,9 +85,7 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await cancel(*pumps)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

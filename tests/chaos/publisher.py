@@ -9,6 +9,7 @@ from nats.js import JetStreamContext
 from chaos.ledger import Entry, Ledger
 from chaos.traffic import Message, Posting
 from snapshot_domain.secret import RawMessage
+from snapshot_domain.tasks import cancel
 from snapshot_ingest.poller import subject_of
 from snapshot_nats.errors import NATS_FAULTS
 
@@ -76,12 +77,16 @@ class Publisher:
 
 @asynccontextmanager
 async def publishing(publisher: Publisher) -> AsyncIterator[None]:
-    """It publishes while the block runs; afterwards everything begun is acknowledged."""
+    """It publishes while the block runs; afterwards everything begun is acknowledged.
+
+    Unless the stream is gone for good: what it did not acknowledge does not count as published.
+    """
     running = asyncio.create_task(publisher.run())
     try:
         yield
         publisher.stop()
-        await asyncio.wait_for(running, _END_SECONDS)
+        await asyncio.wait([running], timeout=_END_SECONDS)
+        if running.done():
+            running.result()
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await cancel(running)

@@ -10,6 +10,7 @@ from chaos.faults import fault_of
 from chaos.plan import Strike
 from chaos.workers import Crew
 from chaos.world import World
+from snapshot_domain.tasks import cancel
 from support.waiting import until
 
 logger = logging.getLogger(__name__)
@@ -52,14 +53,14 @@ class FaultRecord:
 
 
 async def strike(plan: Strike, world: World) -> FaultRecord:
-    """One fault, from the calm before it to the recovery after it."""
+    """One fault, from the calm before it to the recovery after it.
+
+    Where there is never anything to hit, it does not strike at all, and does not count.
+    """
     crew = world.crew
     await asyncio.sleep(plan.calm_seconds)
-    await until(
-        lambda: crew.in_flight > 0 and crew.per_second > 0,
-        seconds=_BUSY_SECONDS_AT_MOST,
-        every_seconds=_LOOK_EVERY_SECONDS,
-    )
+    if not await _is_busy(crew):
+        return FaultRecord(plan, crew.in_flight, crew.per_second, 0.0, None)
     in_flight, per_second = crew.in_flight, crew.per_second
     silence = _Silence(crew)
     listening = asyncio.create_task(silence.listen())
@@ -70,10 +71,23 @@ async def strike(plan: Strike, world: World) -> FaultRecord:
         await fault.mend()
         recovery_seconds = await _recovery_seconds(crew)
     finally:
-        listening.cancel()
+        await cancel(listening)
     record = FaultRecord(plan, in_flight, per_second, silence.longest_seconds, recovery_seconds)
     logger.info("%s", record)
     return record
+
+
+async def _is_busy(crew: Crew) -> bool:
+    """Waits until messages are in flight and being settled, unless that never happens."""
+    try:
+        await until(
+            lambda: crew.in_flight > 0 and crew.per_second > 0,
+            seconds=_BUSY_SECONDS_AT_MOST,
+            every_seconds=_LOOK_EVERY_SECONDS,
+        )
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _recovery_seconds(crew: Crew) -> float | None:

@@ -10,6 +10,7 @@ from time import monotonic
 
 import httpx
 
+from snapshot_domain.tasks import cancel
 from snapshot_ingest.stack.identity import setpriv
 from support.command import RunningCommand
 
@@ -150,7 +151,6 @@ async def crew_of(arguments: Sequence[str], folder: Path) -> AsyncIterator[Crew]
     try:
         yield crew
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await cancel(watching)
         for worker in crew.workers:
             worker.kill()

@@ -12,13 +12,14 @@ from nats.js import JetStreamContext
 
 from chaos.cluster import NODES, NatsCluster, nats_cluster
 from chaos.plan import Target
-from chaos.proxy import HOST, Proxy
+from chaos.proxy import Proxy
 from chaos.traffic import Traffic
 from chaos.workers import Crew, crew_of
 from snapshot_ingest.embedded.files import RoleAccess
 from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_up
 from snapshot_ingest.stack import EmbeddedStack, StackAddresses
+from snapshot_ingest.stack.ports import HOST
 from snapshot_nats import ConnectionSettings, StreamShape, connect
 from snapshot_nats.errors import NATS_FAULTS
 from snapshot_postgres import connected

@@ -7,7 +7,8 @@ from time import monotonic
 
 import pytest
 
-from chaos.proxy import HOST, Proxy
+from chaos.proxy import Proxy
+from snapshot_ingest.stack.ports import HOST
 from support.waiting import until
 
 _SECONDS = 5.0

@@ -6,10 +6,14 @@ import asyncpg
 from attrs import define, field, frozen
 
 from chaos.plan import Strike, Target
-from chaos.world import World
+from chaos.world import MAX_CONNECTIONS, World
+from snapshot_domain.tasks import cancel
+from support.waiting import until
 
 _SECONDS = 5.0
 _AGAIN_SECONDS = 0.05
+_FOR_ANYBODY = MAX_CONNECTIONS - 3
+"""Three are kept for superusers."""
 
 
 @frozen
@@ -38,17 +42,20 @@ class PostgresFull:
     _filling: "asyncio.Task[None] | None" = None
 
     async def strike(self) -> None:
-        """See Fault. Whoever loses a connection finds that another has taken it."""
-        await self._fill()
-        self._filling = asyncio.create_task(self._keep_full())
-        for proxy in self.world.proxies[Target.POSTGRES]:
+        """See Fault. The workers may come back once others hold all that there is."""
+        proxies = self.world.proxies[Target.POSTGRES]
+        for proxy in proxies:
+            proxy.is_refusing = True
             await proxy.cut()
+        self._filling = asyncio.create_task(self._keep_full())
+        await until(lambda: len(self._held) >= _FOR_ANYBODY, every_seconds=_AGAIN_SECONDS)
+        for proxy in proxies:
+            proxy.is_refusing = False
 
     async def mend(self) -> None:
         """See Fault."""
         if self._filling is not None:
-            self._filling.cancel()
-            await asyncio.gather(self._filling, return_exceptions=True)
+            await cancel(self._filling)
         await asyncio.gather(*(connection.close(timeout=_SECONDS) for connection in self._held))
 
     async def _keep_full(self) -> None:
