@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
-from nats.js import JetStreamContext
+from nats.js.api import PubAck
 
 from chaos.ledger import Entry, Ledger
 from chaos.traffic import Message, Posting
@@ -20,6 +21,21 @@ _BEATS_PER_SECOND = 20
 _END_SECONDS = 60.0
 
 
+class Stream(Protocol):
+    """What is needed of nats-py's JetStreamContext."""
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes = ...,
+        timeout: float | None = ...,
+        stream: str | None = ...,
+        headers: dict[str, Any] | None = ...,
+    ) -> PubAck:
+        """The stream's acknowledgement. Raises NATS_FAULTS."""
+        ...
+
+
 class Publisher:
     """A poller that gives up on no message.
 
@@ -27,11 +43,9 @@ class Publisher:
     the stream does not answer, no more than a few hundred messages wait for it.
     """
 
-    def __init__(
-        self, jetstream: JetStreamContext, postings: Iterator[Posting], per_second: int
-    ) -> None:
+    def __init__(self, stream: Stream, postings: Iterator[Posting], per_second: int) -> None:
         self.ledger = Ledger()
-        self._jetstream = jetstream
+        self._stream = stream
         self._postings = postings
         self._per_second = per_second
         self._room = asyncio.Semaphore(_UNANSWERED_AT_MOST)
@@ -63,7 +77,7 @@ class Publisher:
 
     async def _is_acknowledged(self, entry: Entry, body: RawMessage) -> bool:
         try:
-            answer = await self._jetstream.publish(
+            answer = await self._stream.publish(
                 subject_of(entry.message.device_id),
                 body.reveal(),
                 timeout=_ANSWER_SECONDS,

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from chaos.faults import FAULTS
 from chaos.plan import FaultKind, Target, plan_of
 
 _KINDS = len(FaultKind)
@@ -32,3 +33,7 @@ def test_every_server_loses_its_connections_in_every_way_within_nine_rounds(seed
         (FaultKind.LINKS_CUT, FaultKind.LINKS_REFUSED, FaultKind.LINKS_DELAYED), 9
     )
     assert set(Counter(strike.target for strike in aimed).values()) == {27 // len(Target)}
+
+
+def test_every_kind_can_strike() -> None:
+    assert set(FAULTS) == set(FaultKind)

@@ -7,7 +7,7 @@ from chaos.faults.fault import Fault, MakeFault
 from chaos.plan import FaultKind, Strike
 from chaos.world import World
 
-_FAULTS: Mapping[FaultKind, MakeFault] = {
+FAULTS: Mapping[FaultKind, MakeFault] = {
     FaultKind.WORKER_KILLED: workers.WorkerKilled,
     FaultKind.WORKER_FROZEN: workers.WorkerFrozen,
     FaultKind.NATS_LEADER_KILLED: nats.LeaderKilled,
@@ -23,11 +23,12 @@ _FAULTS: Mapping[FaultKind, MakeFault] = {
     FaultKind.LINKS_REFUSED: links.LinksRefused,
     FaultKind.LINKS_DELAYED: links.LinksDelayed,
 }
+"""How each kind of fault is made."""
 
 
 def fault_of(strike: Strike, world: World) -> Fault:
     """The fault that the plan asks for, still to strike."""
-    return _FAULTS[strike.kind](strike, world)
+    return FAULTS[strike.kind](strike, world)
 
 
-__all__ = ["Fault", "fault_of"]
+__all__ = ["FAULTS", "Fault", "fault_of"]
