@@ -17,7 +17,7 @@ from chaos.story import Story, run
 def main() -> int:
     """The exit status: 0 if nothing was lost, twice or in clear, and every mark was reached."""
     arguments = _arguments()
-    logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.ERROR)
     logging.getLogger("chaos").setLevel(logging.INFO)
     plan = plan_of(arguments.seed, arguments.faults)
     story = Story(arguments.seed, plan, arguments.messages, arguments.per_second)

@@ -1,7 +1,8 @@
-"""Reads from the servers what is there in the end: every row, opened with the reader's role."""
+"""Reads from the servers what is there in the end: every row, opened with the role that may."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 from attrs import frozen
@@ -12,9 +13,10 @@ from snapshot_domain.delivery import Origin
 from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports.cipher import OwnKey, TenantKey
 from snapshot_domain.ports.decryptor import DecryptorItem
-from snapshot_domain.rejection import quarantine_aad
+from snapshot_domain.rejection import quarantine_aad, quarantine_key
 from snapshot_domain.secret import Secret
 from snapshot_ingest.clock import SystemClock
+from snapshot_ingest.stack import AppRole
 from snapshot_openbao import Address, OpenBao, TransitDecryptor
 from snapshot_postgres import Connection, connected
 from support.openbao import login_of
@@ -32,19 +34,42 @@ _STORED_SQL = """
 _KEPT_SQL = """
     SELECT stream, stream_created_at, sequence, reason, ciphertext
     FROM snapshot_ingest.quarantine
+    WHERE waiting = $1
+"""
+_ASTRAY_SQL = """
+    SELECT head.device_id
+    FROM snapshot_ingest.heads AS head
+    WHERE head.snapshot_id IS DISTINCT FROM (
+        SELECT run.snapshot_id FROM snapshot_ingest.snapshots AS run
+        WHERE run.device_id = head.device_id
+        ORDER BY run.collected_at DESC, run.sequence DESC, run.snapshot_id DESC
+        LIMIT 1)
 """
 
 
 async def gather(world: World) -> Evidence:
     """Everything that is stored or kept. Raises what the drivers raise: nothing is down now."""
     addresses = world.stack.addresses
-    reader = login_of(addresses.reader_approle)
     async with (
-        OpenBao(Address(addresses.openbao_url), reader, SystemClock()) as openbao,
+        _opener(addresses.openbao_url, addresses.reader_approle) as reader,
+        # What waits in the quarantine is the one thing that only the ingest role may open.
+        _opener(addresses.openbao_url, addresses.ingest_approle) as ingest,
         connected(addresses.postgres_admin_dsn) as connection,
     ):
-        opener = _Opener(TransitDecryptor(openbao))
-        return Evidence(await _stored(connection, opener), await _kept(connection, opener))
+        return Evidence(
+            stored=await _stored(connection, reader),
+            kept=[
+                *await _kept(connection, reader, waiting=False),
+                *await _kept(connection, ingest, waiting=True),
+            ],
+            astray_heads=[row["device_id"] for row in await connection.fetch(_ASTRAY_SQL)],
+        )
+
+
+@asynccontextmanager
+async def _opener(url: str, role: AppRole) -> AsyncIterator["_Opener"]:
+    async with OpenBao(Address(url), login_of(role), SystemClock()) as openbao:
+        yield _Opener(TransitDecryptor(openbao))
 
 
 @frozen
@@ -84,17 +109,16 @@ async def _stored(connection: Connection, opener: _Opener) -> Sequence[StoredRow
     ]
 
 
-async def _kept(connection: Connection, opener: _Opener) -> Sequence[KeptRow]:
-    rows = await connection.fetch(_KEPT_SQL)
-    digests = await opener.digests([_kept_item(row) for row in rows])
+async def _kept(connection: Connection, opener: _Opener, *, waiting: bool) -> Sequence[KeptRow]:
+    rows = await connection.fetch(_KEPT_SQL, waiting)
+    key = quarantine_key(waiting=waiting)
+    digests = await opener.digests([_kept_item(row, key) for row in rows])
     return [
         KeptRow(row["sequence"], row["reason"], opened)
         for row, opened in zip(rows, digests, strict=True)
     ]
 
 
-def _kept_item(row: asyncpg.Record) -> DecryptorItem:
+def _kept_item(row: asyncpg.Record, key: OwnKey) -> DecryptorItem:
     origin = Origin(row["stream"], row["stream_created_at"], row["sequence"])
-    return DecryptorItem(
-        OwnKey.QUARANTINE, Ciphertext(row["ciphertext"] or ""), quarantine_aad(origin)
-    )
+    return DecryptorItem(key, Ciphertext(row["ciphertext"] or ""), quarantine_aad(origin))

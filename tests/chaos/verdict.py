@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+from enum import Enum, auto
+from typing import Self
 from uuid import UUID
 
 from attrs import field, frozen
@@ -56,10 +59,14 @@ class KeptRow:
 
 @frozen
 class Evidence:
-    """All that the database holds in the end."""
+    """All that the database holds in the end.
+
+    `astray_heads` are the devices whose head does not point at their newest run.
+    """
 
     stored: Sequence[StoredRow]
     kept: Sequence[KeptRow]
+    astray_heads: Sequence[UUID] = ()
 
 
 @frozen
@@ -67,7 +74,7 @@ class Verdict:
     """How many messages came to which end, and the names of those that came to none.
 
     `duplicated` names rows that are there twice, `unexplained` what is stored or kept and
-    was not published so.
+    was not published so, and heads that point elsewhere than at the newest run.
     """
 
     published: int = 0
@@ -79,34 +86,51 @@ class Verdict:
     unexplained: Sequence[str] = field(factory=list)
 
 
+class _End(Enum):
+    """What can become of a message."""
+
+    STORED = auto()
+    UNCHANGED = auto()
+    QUARANTINED = auto()
+    LOST = auto()
+
+
 def verdict_of(ledger: Ledger, evidence: Evidence) -> Verdict:
     """Looks for each acknowledged message in what is stored and kept, and the other way round."""
-    sound = [row for row in evidence.stored if row.is_sound]
-    starts = {row.place for row in sound}
-    ends = {row.end for row in sound}
-    kept = {(row.sequence, row.reason, row.opened_digest) for row in evidence.kept}
-    lost: list[str] = []
-    became: Counter[str] = Counter()
-    for message, sequence in ledger.acknowledged():
-        if message.kind is not Kind.SNAPSHOT:
-            is_kept = (sequence, message.kind.value, message.body_digest) in kept
-            end = "quarantined" if is_kept else "lost"
-        elif place_of(message) in starts:
-            end = "stored"
-        else:
-            end = "unchanged" if place_of(message) in ends else "lost"
-        became[end] += 1
-        if end == "lost":
-            lost.append(f"{message.name} (sequence {sequence})")
+    found = _Found.in_evidence(evidence)
+    ends = [(message, found.end_of(message, number)) for message, number in ledger.acknowledged()]
+    became = Counter(end for _, end in ends)
     return Verdict(
         published=ledger.published,
-        stored=became["stored"],
-        unchanged=became["unchanged"],
-        quarantined=became["quarantined"],
-        lost=lost,
+        stored=became[_End.STORED],
+        unchanged=became[_End.UNCHANGED],
+        quarantined=became[_End.QUARANTINED],
+        lost=[message.name for message, end in ends if end is _End.LOST],
         duplicated=_duplicated(evidence),
         unexplained=_unexplained(ledger, evidence),
     )
+
+
+@frozen
+class _Found:
+    """Where runs of sound rows start and end, and what is kept for which reason."""
+
+    starts: AbstractSet[Place]
+    ends: AbstractSet[Place]
+    kept: AbstractSet[KeptRow]
+
+    @classmethod
+    def in_evidence(cls, evidence: Evidence) -> Self:
+        sound = [row for row in evidence.stored if row.is_sound]
+        return cls({row.place for row in sound}, {row.end for row in sound}, set(evidence.kept))
+
+    def end_of(self, message: Message, sequence: int) -> _End:
+        if message.kind is not Kind.SNAPSHOT:
+            expected = KeptRow(sequence, message.kind.value, message.body_digest)
+            return _End.QUARANTINED if expected in self.kept else _End.LOST
+        if place_of(message) in self.starts:
+            return _End.STORED
+        return _End.UNCHANGED if place_of(message) in self.ends else _End.LOST
 
 
 def place_of(message: Message) -> Place:
@@ -138,6 +162,7 @@ def _unexplained(ledger: Ledger, evidence: Evidence) -> list[str]:
             for row in evidence.kept
             if row.opened_digest not in bodies
         ),
+        *(f"head of device {device_id}" for device_id in evidence.astray_heads),
     ]
 
 

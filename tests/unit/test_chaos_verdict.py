@@ -80,7 +80,7 @@ def test_what_is_missing_or_wrong_is_lost_by_name(
     stored: list[StoredRow], kept: list[KeptRow], lost: list[str]
 ) -> None:
     verdict = verdict_of(LEDGER, Evidence(stored, kept))
-    assert [name.split(" (sequence")[0] for name in verdict.lost] == lost
+    assert verdict.lost == lost
 
 
 def test_a_row_that_is_there_twice_is_told() -> None:
@@ -99,6 +99,11 @@ def test_a_row_that_nobody_published_is_told_and_one_that_was_only_tried_is_not(
     assert len(verdict.unexplained) == 2
     assert verdict.published == 3
     assert not verdict.lost
+
+
+def test_a_head_that_points_elsewhere_is_told() -> None:
+    verdict = verdict_of(LEDGER, Evidence(STORED, KEPT, astray_heads=[device("r1")]))
+    assert verdict.unexplained == [f"head of device {device('r1')}"]
 
 
 @pytest.mark.parametrize("seed", range(30))
