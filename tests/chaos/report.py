@@ -26,14 +26,15 @@ class Marks:
 class Report:
     """The verdict on the messages, the faults, and what else was seen.
 
-    `unsettled` is what the stream still had for the workers in the end, `exit_codes` how they
-    ended after an orderly stop, `repeats` how many publishes the stream knew already.
+    `unsettled` is what the stream still had for the workers in the end, None where no consumer
+    was left to say so; `exit_codes` how they ended after an orderly stop, `repeats` how many
+    publishes the stream knew already.
     """
 
     verdict: Verdict
     faults: Sequence[FaultRecord]
     plaintext: Sequence[Path]
-    unsettled: int
+    unsettled: int | None
     drained_seconds: float
     exit_codes: Sequence[int]
     repeats: int
@@ -51,8 +52,11 @@ class Report:
             yield f"fewer than {marks.kinds} kinds of faults counted"
         yield from _named("lost", verdict.lost)
         yield from _named("duplicated", verdict.duplicated)
-        yield from _named("neither published nor explained", verdict.unexplained)
+        yield from _named("stored or kept but never published", verdict.unexplained)
+        yield from _named("out of place", verdict.misplaced)
         yield from _named("plaintext in", [str(path) for path in self.plaintext])
+        if self.unsettled is None:
+            yield "there is no consumer in the end"
         if self.unsettled:
             yield f"{self.unsettled} messages were never settled"
         if any(self.exit_codes):
@@ -73,7 +77,8 @@ class Report:
                 ("quarantined", verdict.quarantined),
                 ("lost", len(verdict.lost)),
                 ("duplicated", len(verdict.duplicated)),
-                ("neither published nor explained", len(verdict.unexplained)),
+                ("stored or kept but never published", len(verdict.unexplained)),
+                ("out of place in a timeline", len(verdict.misplaced)),
                 ("plaintext found, files", len(self.plaintext)),
                 ("published again, known to the stream", self.repeats),
             )

@@ -83,14 +83,15 @@ async def _until_published(story: Story, ledger: Ledger) -> None:
         )
 
 
-async def _drained(world: World) -> int:
+async def _drained(world: World) -> int | None:
     """Waits until everything is settled; returns how many messages are not, after all."""
 
     async def is_drained() -> bool:
         return await world.unsettled() == 0
 
-    try:
+    with suppress(TimeoutError):
         await until_true(is_drained, seconds=_DRAIN_SECONDS_AT_MOST)
-    except TimeoutError:
+        return 0
+    with suppress(TimeoutError):
         return await world.unsettled()
-    return 0
+    return None

@@ -24,10 +24,12 @@ from support.canary import Canary
 TENANTS = 3
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
-_ROUND_INTERVAL = timedelta(hours=6)
+_POLL_INTERVAL = timedelta(hours=1)
+_BUSY_DEVICES = 20
+_BUSY_POLLS = 6
 _TEXT_BYTES = (1_500, 3_500)
 
-_REPEATED, _RETURNED, _LATE, _MALFORMED, _ORPHANED = 0.35, 0.1, 0.03, 0.01, 0.01
+_REPEATED, _RETURNED, _LATE, _MALFORMED, _ORPHANED = 0.35, 0.12, 0.04, 0.02, 0.02
 
 
 class Kind(StrEnum):
@@ -65,6 +67,7 @@ class _Device:
 
     number: int
     head: bytes
+    polls: int = 0
     version: int = 0
     newest_version: int = 0
     before: int | None = None
@@ -82,16 +85,17 @@ class Traffic:
         self._devices = [_Device(number, _head(seed, number)) for number in range(devices)]
 
     def messages(self) -> Iterator[Posting]:
-        """One poll of each device after the other, round after round, in a drawn order."""
-        round_number = 0
+        """Round after round in a drawn order; of a few devices, several messages are in one."""
+        busy = self._devices[:_BUSY_DEVICES]
+        of_a_round = self._devices + busy * (_BUSY_POLLS - 1)
         while True:
-            for device in self._chance.sample(self._devices, len(self._devices)):
-                yield from self._poll(device, round_number)
-            round_number += 1
+            for device in self._chance.sample(of_a_round, len(of_a_round)):
+                yield from self._poll(device)
 
-    def _poll(self, device: _Device, round_number: int) -> Iterator[Posting]:
+    def _poll(self, device: _Device) -> Iterator[Posting]:
+        device.polls += 1
         self._move_on(device)
-        posting = self._posting(device, round_number, Kind.SNAPSHOT)
+        posting = self._posting(device, Kind.SNAPSHOT)
         held_back, device.held_back = device.held_back, None
         if held_back is None and self._chance.random() < _LATE:
             device.held_back = posting
@@ -100,9 +104,9 @@ class Traffic:
         if held_back is not None:
             yield held_back
         if self._chance.random() < _MALFORMED:
-            yield self._posting(device, round_number, Kind.MALFORMED)
+            yield self._posting(device, Kind.MALFORMED)
         if self._chance.random() < _ORPHANED:
-            yield self._posting(device, round_number, Kind.ORPHAN)
+            yield self._posting(device, Kind.ORPHAN)
 
     def _move_on(self, device: _Device) -> None:
         """The next text: the same once more, the one before, or a new one."""
@@ -118,14 +122,14 @@ class Traffic:
             device.before, device.version = device.version, device.newest_version
         device.uses[device.version] = device.uses.get(device.version, 0) + 1
 
-    def _posting(self, device: _Device, round_number: int, kind: Kind) -> Posting:
+    def _posting(self, device: _Device, kind: Kind) -> Posting:
         member = self.fleet.device(device.number)
         device_id, tenant_id = member.device_id, member.tenant_id
         if kind is Kind.ORPHAN and self._chance.random() < 0.5:
             device_id = self.fleet.unknown_device_id(device.number)
         elif kind is Kind.ORPHAN:
             tenant_id = self.fleet.foreign_tenant_id(device.number)
-        collected_at = _START + round_number * _ROUND_INTERVAL
+        collected_at = _START + device.polls * _POLL_INTERVAL
         text = self._text(device, kind)
         _, body = message_of(
             PolledFile(device_id, tenant_id, collected_at, PolledText(text), path="chaos")
@@ -133,7 +137,7 @@ class Traffic:
         if kind is Kind.MALFORMED:
             body = spoiled(body, self._chance)
         message = Message(
-            name=f"{kind} of device {device.number} in round {round_number}",
+            name=f"{kind} of device {device.number} at its poll {device.polls}",
             kind=kind,
             device_id=device_id,
             tenant_id=tenant_id,

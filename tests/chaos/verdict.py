@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Self
 from uuid import UUID
 
@@ -73,8 +74,9 @@ class Evidence:
 class Verdict:
     """How many messages came to which end, and the names of those that came to none.
 
-    `duplicated` names rows that are there twice, `unexplained` what is stored or kept and
-    was not published so, and heads that point elsewhere than at the newest run.
+    `duplicated` names rows that are there twice, `unexplained` what is stored or kept and was
+    not published so, `misplaced` runs that reach beyond the next one's start, and heads that
+    point elsewhere than at the newest run.
     """
 
     published: int = 0
@@ -84,6 +86,7 @@ class Verdict:
     lost: Sequence[str] = field(factory=list)
     duplicated: Sequence[str] = field(factory=list)
     unexplained: Sequence[str] = field(factory=list)
+    misplaced: Sequence[str] = field(factory=list)
 
 
 class _End(Enum):
@@ -108,6 +111,7 @@ def verdict_of(ledger: Ledger, evidence: Evidence) -> Verdict:
         lost=[message.name for message, end in ends if end is _End.LOST],
         duplicated=_duplicated(evidence),
         unexplained=_unexplained(ledger, evidence),
+        misplaced=_misplaced(evidence),
     )
 
 
@@ -161,6 +165,19 @@ def _unexplained(ledger: Ledger, evidence: Evidence) -> list[str]:
             f"quarantined sequence {row.sequence}"
             for row in evidence.kept
             if row.opened_digest not in bodies
+        ),
+    ]
+
+
+def _misplaced(evidence: Evidence) -> list[str]:
+    """A run that others begin within forgets that its text came back after them."""
+    rows = sorted(evidence.stored, key=lambda row: (row.device_id, row.collected_at))
+    return [
+        *(
+            _row_name(*row.place)
+            for row, following in pairwise(rows)
+            if row.device_id == following.device_id
+            and (row.last_seen or row.collected_at) > following.collected_at
         ),
         *(f"head of device {device_id}" for device_id in evidence.astray_heads),
     ]

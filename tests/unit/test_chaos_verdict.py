@@ -57,7 +57,7 @@ def test_stored_unchanged_and_quarantined_messages_are_at_their_end() -> None:
         1,
         1,
     )
-    assert not [*verdict.lost, *verdict.duplicated, *verdict.unexplained]
+    assert not [*verdict.lost, *verdict.duplicated, *verdict.unexplained, *verdict.misplaced]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,18 @@ def test_a_row_that_nobody_published_is_told_and_one_that_was_only_tried_is_not(
     assert not verdict.lost
 
 
+def test_a_run_that_another_one_begins_within_is_told() -> None:
+    between = a_message("between", "B", _NOON + timedelta(hours=3))
+    other_device = evolve(a_row(between), device_id=device("r2"))
+    apart = Evidence([*STORED, other_device], KEPT)
+    assert not verdict_of(LEDGER, apart).misplaced
+    within = Evidence([*STORED, a_row(between)], KEPT)
+    assert len(verdict_of(LEDGER, within).misplaced) == 1
+
+
 def test_a_head_that_points_elsewhere_is_told() -> None:
     verdict = verdict_of(LEDGER, Evidence(STORED, KEPT, astray_heads=[device("r1")]))
-    assert verdict.unexplained == [f"head of device {device('r1')}"]
+    assert verdict.misplaced == [f"head of device {device('r1')}"]
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -119,7 +128,7 @@ async def test_by_the_rules_of_the_timeline_nothing_is_lost_in_any_order_of_arri
     arrivals += chance.sample(arrivals, 30)
     chance.shuffle(arrivals)
     verdict = verdict_of(ledger, Evidence(await _rows_after(arrivals), []))
-    assert not [*verdict.lost, *verdict.duplicated, *verdict.unexplained]
+    assert not [*verdict.lost, *verdict.duplicated, *verdict.unexplained, *verdict.misplaced]
     assert verdict.stored + verdict.unchanged == len(published)
     assert verdict.unchanged > 0
 
