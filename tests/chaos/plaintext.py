@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from chaos.world import World
 from snapshot_postgres import connected
@@ -11,6 +12,11 @@ _TABLES_SQL = """
     SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
     WHERE schemaname IN ('public', 'snapshot_ingest')
 """
+
+
+def plain_canary() -> Canary:
+    """A secret of letters and digits alone, which no quoting of what was quoted already hides."""
+    return Canary(f"canary-{uuid4().hex}")
 
 
 async def files_with_plaintext(world: World, canary: Canary) -> Sequence[Path]:

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from chaos.plaintext import plain_canary
 from chaos.traffic import Kind, Posting, Traffic
 from snapshot_domain.model import Snapshot
 from snapshot_json import JsonSnapshotDecoder
-from support.canary import Canary
 
-_CANARY = Canary()
+_CANARY = plain_canary()
 
 
 def postings(seed: int, count: int, devices: int = 20) -> list[Posting]:
@@ -80,6 +80,14 @@ def test_every_snapshot_holds_the_secret_and_is_of_modest_size() -> None:
     for _, body in snapshots(3, 500):
         assert _CANARY.is_in(json.loads(body.reveal())["config_text"])
         assert 1_500 < body.size_bytes < 5_000
+
+
+def test_the_secret_is_found_however_often_a_body_was_quoted() -> None:
+    for _, body in snapshots(3, 20):
+        quoted = body.reveal().decode()
+        for quote in (json.dumps, repr, json.dumps):
+            quoted = quote(quoted)
+            assert _CANARY.is_in(quoted)
 
 
 def test_a_message_does_not_show_its_body() -> None:
