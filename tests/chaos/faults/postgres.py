@@ -10,7 +10,7 @@ from chaos.world import MAX_CONNECTIONS, World
 from snapshot_domain.tasks import cancel
 from support.waiting import until
 
-_SECONDS = 5.0
+_SECONDS = 30.0
 _AGAIN_SECONDS = 0.05
 _FOR_ANYBODY = MAX_CONNECTIONS - 3
 """Three are kept for superusers."""
@@ -48,7 +48,11 @@ class PostgresFull:
             proxy.is_refusing = True
             await proxy.cut()
         self._filling = asyncio.create_task(self._keep_full())
-        await until(lambda: len(self._held) >= _FOR_ANYBODY, every_seconds=_AGAIN_SECONDS)
+        await until(
+            lambda: len(self._held) >= _FOR_ANYBODY,
+            seconds=_SECONDS,
+            every_seconds=_AGAIN_SECONDS,
+        )
         for proxy in proxies:
             proxy.is_refusing = False
 
