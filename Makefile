@@ -10,7 +10,7 @@ SEEDS   ?= 2000
 FIRST   ?= 0
 SEED    ?= 1
 MESSAGES ?= 20000
-FAULTS  ?= 42
+FAULTS  ?= 45
 
 .DEFAULT_GOAL := help
 

@@ -34,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the plan and of the messages")
     parser.add_argument("--messages", type=int, default=20_000, help="how many at least")
-    parser.add_argument("--faults", type=int, default=42, help="how many")
+    parser.add_argument("--faults", type=int, default=45, help="how many")
     parser.add_argument("--per-second", type=int, default=100, help="how fast they are published")
     parser.add_argument("--keep", type=Path, help="a new folder for all logs and data, to look at")
     return parser.parse_args()

@@ -16,6 +16,7 @@ class FaultKind(StrEnum):
 
     WORKER_KILLED = "worker killed"
     WORKER_FROZEN = "worker frozen"
+    WORKER_LEFT_BEHIND = "worker frozen beyond ack_wait"
     NATS_LEADER_KILLED = "stream's leader killed"
     NATS_NODE_KILLED = "another NATS node killed"
     NATS_QUORUM_LOST = "two NATS nodes killed"
@@ -62,6 +63,10 @@ class Strike:
         return self.kind.value
 
 
+_HOLD_SECONDS = (0.2, 2.5)
+_LONG_HOLD_SECONDS = {FaultKind.WORKER_LEFT_BEHIND: (31.0, 34.0)}
+"""Others have got its messages, and it goes on with them all the same."""
+
 _AIMED = (FaultKind.LINKS_CUT, FaultKind.LINKS_REFUSED, FaultKind.LINKS_DELAYED)
 
 
@@ -76,7 +81,7 @@ def _strikes(chance: Random) -> Iterator[Strike]:
         yield Strike(
             kind=kind,
             calm_seconds=chance.uniform(0.2, 1.5),
-            hold_seconds=chance.uniform(0.2, 2.5),
+            hold_seconds=chance.uniform(*_LONG_HOLD_SECONDS.get(kind, _HOLD_SECONDS)),
             place=chance.randrange(3),
             target=next(targets) if kind in _AIMED else Target.NATS,
             delay_seconds=chance.uniform(0.2, 0.8),

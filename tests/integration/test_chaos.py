@@ -6,7 +6,7 @@ from chaos.plan import plan_of
 from chaos.report import Marks
 from chaos.story import Story, run
 
-_SEED = 2026
+_SEED = 7  # its nine faults are quick, and the last is the hardest: see the plan
 _FAULTS = 9
 _MESSAGES = 2_500
 

@@ -10,6 +10,7 @@ from chaos.world import World
 FAULTS: Mapping[FaultKind, MakeFault] = {
     FaultKind.WORKER_KILLED: workers.WorkerKilled,
     FaultKind.WORKER_FROZEN: workers.WorkerFrozen,
+    FaultKind.WORKER_LEFT_BEHIND: workers.WorkerFrozen,
     FaultKind.NATS_LEADER_KILLED: nats.LeaderKilled,
     FaultKind.NATS_NODE_KILLED: nats.NodeKilled,
     FaultKind.NATS_QUORUM_LOST: nats.QuorumLost,
