@@ -41,10 +41,10 @@ async def run(story: Story, folder: Path) -> Report:
     canary = plain_canary()
     traffic = Traffic(story.seed, story.devices, canary)
     async with chaos_world(folder, traffic) as world:
-        publisher = Publisher(world.jetstream, traffic.messages(), story.per_second)
+        publisher = Publisher(world.poller, traffic.messages(), story.per_second)
         async with publishing(publisher):
             faults = await _strike_all(story, world)
-            if faults[-1].recovery_seconds is not None:
+            if all(each.recovery_seconds is not None for each in faults):
                 await _until_published(story, publisher.ledger)
         ended = monotonic()
         unsettled = await _drained(world)

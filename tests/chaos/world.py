@@ -50,19 +50,18 @@ _SMALL_BATCHES = (
 class World:
     """What the faults strike, and the ways around the proxies by which the outcome is seen.
 
-    `settings_file` leads through the proxies, `stack.addresses` around them. `jetstream` and
-    `openbao` are an administrator's.
+    The workers and the `poller` reach the servers through the proxies; `stack.addresses`,
+    `jetstream` and `openbao` are an administrator's, who goes around them.
     """
 
     folder: Path
     stack: EmbeddedStack
     cluster: NatsCluster
     proxies: Mapping[Target, Sequence[Proxy]]
-    settings_file: Path
     jetstream: JetStreamContext
+    poller: JetStreamContext
     openbao: RawOpenBao
     crew: Crew
-    traffic: Traffic
     stream: str
     consumer: str
 
@@ -97,30 +96,34 @@ async def chaos_world(folder: Path, traffic: Traffic) -> AsyncIterator[World]:
         cluster = await opened.enter_async_context(nats_cluster(folder / "nats"))
         await _limit_connections(stack)
         proxies = await _proxies(opened, stack.addresses, cluster)
-        client = await connect(ConnectionSettings(servers=cluster.urls))
-        opened.push_async_callback(client.close)
-        jetstream = client.jetstream(timeout=_ANSWER_SECONDS)
+        jetstream = await _jetstream(opened, cluster.urls)
         shape = StreamShape(max_bytes=_STREAM_MAX_BYTES)
         await until_true(lambda: _has_stream(jetstream, shape), seconds=_CLUSTER_SECONDS)
         ready = await set_up(folder / "stack", _proxied(stack.addresses, proxies), ())
         await _register(ready, traffic)
         openbao = await opened.enter_async_context(RawOpenBao.of(stack))
-        nats_urls = ",".join(f"nats://{HOST}:{proxy.port}" for proxy in proxies[Target.NATS])
-        arguments = _arguments(ready.settings_file, f"nats.url={nats_urls}", *_SMALL_BATCHES)
+        nats_urls = [f"nats://{HOST}:{proxy.port}" for proxy in proxies[Target.NATS]]
+        nats_url = f"nats.url={','.join(nats_urls)}"
+        arguments = _arguments(ready.settings_file, nats_url, *_SMALL_BATCHES)
         crew = await opened.enter_async_context(crew_of(arguments, folder / "workers"))
         yield World(
             folder=folder,
             stack=stack,
             cluster=cluster,
             proxies=proxies,
-            settings_file=ready.settings_file,
             jetstream=jetstream,
+            poller=await _jetstream(opened, nats_urls),
             openbao=openbao,
             crew=crew,
-            traffic=traffic,
             stream=shape.name,
             consumer=ready.settings.nats.consumer,
         )
+
+
+async def _jetstream(opened: AsyncExitStack, urls: Sequence[str]) -> JetStreamContext:
+    client = await connect(ConnectionSettings(servers=tuple(urls)))
+    opened.push_async_callback(client.close)
+    return client.jetstream(timeout=_ANSWER_SECONDS)
 
 
 async def _limit_connections(stack: EmbeddedStack) -> None:
