@@ -11,6 +11,8 @@ FIRST   ?= 0
 INPUTS  ?= 1000000
 SEED    ?= 0
 MINUTES ?= 10
+MESSAGES ?= 20000
+FAULTS  ?= 45
 
 .DEFAULT_GOAL := help
 
@@ -62,6 +64,10 @@ memory: .venv/installed ## the memory of a worker under a backlog of large messa
 .PHONY: soak
 soak: .venv/installed ## MINUTES of load and faults on the real servers: nothing of a worker may grow
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
+
+.PHONY: chaos
+chaos: .venv/installed ## MESSAGES real ones while FAULTS strike real servers, as SEED plans it; minutes
+	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --messages $(MESSAGES) --faults $(FAULTS)
 
 .PHONY: test-system
 test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages

@@ -84,10 +84,15 @@ class RunningCommand:
 
     async def worker_url(self) -> str:
         """Waits until a worker (`run --log-level INFO`) says where its endpoints are."""
-        await self._until_it_serves(lambda: bool(_WORKER_URL.search(self.stderr)))
-        found = _WORKER_URL.search(self.stderr)
+        await self._until_it_serves(lambda: self.worker_url_so_far() is not None)
+        found = self.worker_url_so_far()
         assert found is not None
-        return found[1]
+        return found
+
+    def worker_url_so_far(self) -> str | None:
+        """Where a worker's endpoints are, None before it has said so."""
+        found = _WORKER_URL.search(self.stderr)
+        return found and found[1]
 
     async def stack(self, data_dir: Path) -> dict[str, Any]:
         """Waits until `up` has written the `stack.json` of this run, and returns it."""
