@@ -1,0 +1,73 @@
+"""Soaks a worker process for some minutes, prints what it took over that time, and a verdict."""
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+
+from snapshot_ingest.stack import EmbeddedStack
+from soak.flatness import Course
+from soak.sampling import FIGURES, Sample
+from soak.soaking import Plan, Soaked, soak
+
+_WARM_UP_SHARE = 0.25
+_WARM_UP_AT_LEAST = timedelta(minutes=2)
+
+
+def main() -> int:
+    """The exit status: 0 if every figure is flat, and the worker stopped in order."""
+    minutes = timedelta(minutes=_arguments().minutes)
+    plan = Plan(lasts=minutes, warm_up=max(minutes * _WARM_UP_SHARE, _WARM_UP_AT_LEAST))
+    # Our own publisher would tell of every fault; the worker's log is a file of its own.
+    logging.getLogger("snapshot_nats").setLevel(logging.ERROR)
+    soaked = asyncio.run(_soak(plan))
+    sys.stdout.writelines(f"{line}\n" for line in lines_of(soaked))
+    return 0 if is_flat(soaked.samples) and soaked.exit_code == 0 else 1
+
+
+async def _soak(plan: Plan) -> Soaked:
+    with tempfile.TemporaryDirectory() as folder:
+        async with EmbeddedStack(Path(folder) / "stack") as stack:
+            return await soak(plan, stack, Path(folder))
+
+
+def is_flat(samples: Sequence[Sample]) -> bool:
+    """Whether every figure of the samples is."""
+    return all(
+        Course.of([figure.of(sample) for sample in samples]).is_flat(figure.allowance)
+        for figure in FIGURES
+    )
+
+
+def lines_of(soaked: Soaked) -> Iterator[str]:
+    """The load, the faults, a row for each figure, and the verdict."""
+    load = ", ".join(f"{count:,} {kind}" for kind, count in soaked.acknowledged.most_common())
+    yield f"published: {load}; {soaked.unanswered:,} without an answer"
+    yield f"faults: {', '.join(f'{name} {count}' for name, count in soaked.faults.items())}"
+    if soaked.recoveries:
+        middle, worst = median(soaked.recoveries), max(soaked.recoveries)
+        yield f"ready again after {middle:.1f} s in the median, {worst:.1f} s at worst"
+    yield f"{len(soaked.samples)} samples; exit code of the worker: {soaked.exit_code}"
+    yield f"{'':33} |  start | middle |    end | may rise by | verdict"
+    for figure in FIGURES:
+        course = Course.of([figure.of(sample) for sample in soaked.samples])
+        verdict = "flat" if course.is_flat(figure.allowance) else "GROWS"
+        yield (
+            f"{figure.name:33} | {course.start:6.0f} | {course.middle:6.0f} | {course.end:6.0f} "
+            f"| {figure.allowance:11.0f} | {verdict}"
+        )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10, help="beside the warm-up")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
