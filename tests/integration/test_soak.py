@@ -8,7 +8,7 @@ from soak.__main__ import is_flat, lines_of
 from soak.faults import FAULTS
 from soak.soaking import Plan, soak
 
-_FAULTS = tuple(fault for fault in FAULTS if fault.name == "OpenBao is killed")
+_FAULTS = [fault for fault in FAULTS if fault.name == "OpenBao is killed"]
 
 
 async def test_after_a_fault_a_worker_takes_no_more_than_before(

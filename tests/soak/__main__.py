@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import math
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from statistics import median
 
 from snapshot_ingest.stack import EmbeddedStack
 from soak.flatness import Course
-from soak.sampling import FIGURES, Sample
+from soak.sampling import FIGURES, Figure, Sample
 from soak.soaking import Plan, Soaked, soak
 
 _WARM_UP_SHARE = 0.25
@@ -37,11 +38,16 @@ async def _soak(plan: Plan) -> Soaked:
 
 
 def is_flat(samples: Sequence[Sample]) -> bool:
-    """Whether every figure of the samples is."""
-    return all(
-        Course.of([figure.of(sample) for sample in samples]).is_flat(figure.allowance)
-        for figure in FIGURES
-    )
+    """Whether every figure of the samples is flat, and below its bound."""
+    return all(_is_flat(figure, _course(figure, samples)) for figure in FIGURES)
+
+
+def _is_flat(figure: Figure, course: Course) -> bool:
+    return course.is_flat(figure.allowance) and course.highest <= figure.at_most
+
+
+def _course(figure: Figure, samples: Sequence[Sample]) -> Course:
+    return Course.of([figure.of(sample) for sample in samples])
 
 
 def lines_of(soaked: Soaked) -> Iterator[str]:
@@ -53,13 +59,14 @@ def lines_of(soaked: Soaked) -> Iterator[str]:
         middle, worst = median(soaked.recoveries), max(soaked.recoveries)
         yield f"ready again after {middle:.1f} s in the median, {worst:.1f} s at worst"
     yield f"{len(soaked.samples)} samples; exit code of the worker: {soaked.exit_code}"
-    yield f"{'':33} |  start | middle |    end | may rise by | verdict"
+    yield f"{'':22} |  start | middle |    end | may rise by | highest | bound | verdict"
     for figure in FIGURES:
-        course = Course.of([figure.of(sample) for sample in soaked.samples])
-        verdict = "flat" if course.is_flat(figure.allowance) else "GROWS"
+        course = _course(figure, soaked.samples)
+        verdict = "flat" if _is_flat(figure, course) else "GROWS"
+        bound = "" if math.isinf(figure.at_most) else f"{figure.at_most:.0f}"
         yield (
-            f"{figure.name:33} | {course.start:6.0f} | {course.middle:6.0f} | {course.end:6.0f} "
-            f"| {figure.allowance:11.0f} | {verdict}"
+            f"{figure.name:22} | {course.start:6.0f} | {course.middle:6.0f} | {course.end:6.0f} "
+            f"| {figure.allowance:11.0f} | {course.highest:7.0f} | {bound:>5} | {verdict}"
         )
 
 

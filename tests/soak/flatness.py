@@ -13,12 +13,13 @@ _LEAST = 6
 class Course:
     """How a figure went: its median in the first, the second and the last third of the time.
 
-    A median, because a single sample may fall into a busy moment.
+    A median, because a single sample may fall into a busy moment. `highest` is of them all.
     """
 
     start: float
     middle: float
     end: float
+    highest: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Course":
@@ -30,6 +31,7 @@ class Course:
             start=median(values[:third]),
             middle=median(values[third : len(values) - third]),
             end=median(values[len(values) - third :]),
+            highest=max(values),
         )
 
     @property

@@ -1,5 +1,6 @@
 """What a worker process takes at one moment, by the kernel's and PostgreSQL's word."""
 
+import math
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -7,6 +8,7 @@ import asyncpg
 import httpx
 from attrs import frozen
 
+from snapshot_ingest.settings import OpenBaoSettings, PostgresSettings
 from snapshot_ingest.stack import EmbeddedStack
 from support.command import RunningCommand
 from support.http import is_ready
@@ -32,23 +34,26 @@ class Sample:
 
 @frozen
 class Figure:
-    """One figure of a sample, and by how much it may rise and still be flat."""
+    """One figure of a sample: by how much it may rise and still be flat, and its bound, if any."""
 
     name: str
     of: Callable[[Sample], float]
     allowance: float
+    at_most: float = math.inf
 
 
-# PostgreSQL's pool has eight sessions at most, and OpenBao's threads one connection each: how
-# many there are follows the load. What leaks with each fault rises further than that.
+# By its settings a worker has so many connections at most; how many it has, follows the load.
+_POOL_SIZE = PostgresSettings().pool_size
+_THREADS = OpenBaoSettings().threads
+
 FIGURES: Sequence[Figure] = (
     Figure("memory, MiB", lambda sample: sample.memory_mib, 16),
     Figure("descriptors", lambda sample: sample.descriptors, 6),
     Figure("threads", lambda sample: sample.threads, 2),
-    Figure("PostgreSQL: sessions of the role", lambda sample: sample.postgres_sessions, 4),
-    Figure("PostgreSQL: sockets", lambda sample: sample.postgres_sockets, 4),
-    Figure("NATS: sockets", lambda sample: sample.nats_sockets, 0),
-    Figure("OpenBao: sockets", lambda sample: sample.openbao_sockets, 2),
+    Figure("PostgreSQL: sessions", lambda sample: sample.postgres_sessions, 4, _POOL_SIZE),
+    Figure("PostgreSQL: sockets", lambda sample: sample.postgres_sockets, 4, _POOL_SIZE),
+    Figure("NATS: sockets", lambda sample: sample.nats_sockets, 0, 1),
+    Figure("OpenBao: sockets", lambda sample: sample.openbao_sockets, 2, _THREADS),
 )
 
 

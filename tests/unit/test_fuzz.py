@@ -87,7 +87,7 @@ _messages = st.builds(
 )
 
 
-@hypothesis_settings(max_examples=150)
+@hypothesis_settings(max_examples=400)
 @given(
     contents=st.lists(
         _messages | st.binary(max_size=64) | st.randoms(use_true_random=False).map(drawn),

@@ -25,7 +25,7 @@ _SAMPLE = Sample(
 
 def test_a_figure_that_stays_is_flat() -> None:
     course = Course.of([16] * 30)
-    assert course == Course(16, 16, 16)
+    assert course == Course(16, 16, 16, highest=16)
     assert course.is_flat(0)
 
 
@@ -56,7 +56,7 @@ def test_what_falls_is_flat() -> None:
 
 def test_the_middle_is_shown_though_the_end_decides() -> None:
     course = Course.of([60] * 10 + [75] * 11 + [62] * 10)
-    assert course == Course(60, 75, 62)
+    assert course == Course(60, 75, 62, highest=75)
     assert course.is_flat(2)
 
 
@@ -97,3 +97,18 @@ def test_each_figure_that_grows_is_named_and_spoils_the_verdict(name: str, rise:
     assert not is_flat(samples)
     growing = [line for line in lines_of(Soaked(samples=samples)) if "GROWS" in line]
     assert len(growing) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "highest"),
+    [
+        ("postgres_sessions", 9),
+        ("postgres_sockets", 9),
+        ("nats_sockets", 2),
+        ("openbao_sockets", 5),
+    ],
+)
+def test_what_is_above_its_bound_grows_though_it_falls_again(name: str, highest: int) -> None:
+    samples = [_SAMPLE] * 60
+    samples[30] = evolve(_SAMPLE, **{name: highest})
+    assert not is_flat(samples)
