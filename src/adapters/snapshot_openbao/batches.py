@@ -83,14 +83,11 @@ class _Encrypt:
         body += b'"}'
 
     def result(self, answered: Mapping[str, Any]) -> Ciphertext | Problem:
-        text = answered.get("ciphertext")
-        if not isinstance(text, str) or not CIPHERTEXT.fullmatch(text):
-            return Problem.NOT_OPENBAO
-        return Ciphertext(text)
+        return _ciphertext_in(answered)
 
 
-class _Decrypt:
-    name: ClassVar[str] = "decrypt"
+class _OfCiphertext:
+    """What is given looks like `CIPHERTEXT`, so that it stands in JSON as it is."""
 
     def entry_bytes(self, given: Ciphertext) -> int:
         return len(b'{"ciphertext":""}') + len(given.text)
@@ -100,6 +97,10 @@ class _Decrypt:
         body += given.text.encode("ascii")
         body += b'"}'
 
+
+class _Decrypt(_OfCiphertext):
+    name: ClassVar[str] = "decrypt"
+
     def result(self, answered: Mapping[str, Any]) -> Secret | Problem:
         text = answered.get("plaintext")
         try:
@@ -108,11 +109,25 @@ class _Decrypt:
             return _NOT_OPENBAO
 
 
+class _Rewrap(_OfCiphertext):
+    name: ClassVar[str] = "rewrap"
+
+    def result(self, answered: Mapping[str, Any]) -> Ciphertext | Problem:
+        return _ciphertext_in(answered)
+
+
+def _ciphertext_in(answered: Mapping[str, Any]) -> Ciphertext | Problem:
+    text = answered.get("ciphertext")
+    if not isinstance(text, str) or not CIPHERTEXT.fullmatch(text):
+        return Problem.NOT_OPENBAO
+    return Ciphertext(text)
+
+
 _NOT_OPENBAO = Problem.NOT_OPENBAO
 
 ENCRYPT: Operation[Secret, Ciphertext] = _Encrypt()
 DECRYPT: Operation[Ciphertext, Secret] = _Decrypt()
-"""Its items must look like `CIPHERTEXT`, so that they stand in JSON as they are."""
+REWRAP: Operation[Ciphertext, Ciphertext] = _Rewrap()
 
 
 @frozen

@@ -1,43 +1,19 @@
 """Rewrapper over Transit, with the operator's login: it sees neither plaintext nor data keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar
 
 from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports.cipher import CipherAnswer, TenantKey
 from snapshot_domain.ports.rewrapper import KeyVersions
 from snapshot_openbao import compressed
-from snapshot_openbao.batches import CIPHERTEXT, Job, Limits
+from snapshot_openbao.batches import CIPHERTEXT, REWRAP, Job, Limits
 from snapshot_openbao.client import Reply
 from snapshot_openbao.connection import OpenBao, Request
 from snapshot_openbao.errors import Problem, fault_of, problem_of_status
 from snapshot_openbao.paths import DEFAULT_MOUNT, checked_mount, key_name
 from snapshot_openbao.replies import error_texts, json_object
 from snapshot_openbao.transit import Transit
-
-
-class _Rewrap:
-    """A batch is answered with 200 even if every item failed: each entry is looked at."""
-
-    name: ClassVar[str] = "rewrap"
-
-    def entry_bytes(self, given: Ciphertext) -> int:
-        return len(b'{"ciphertext":""}') + len(given.text)
-
-    def write_entry(self, given: Ciphertext, body: bytearray) -> None:
-        body += b'{"ciphertext":"'
-        body += given.text.encode("ascii")
-        body += b'"}'
-
-    def result(self, answered: Mapping[str, Any]) -> Ciphertext | Problem:
-        text = answered.get("ciphertext")
-        if not isinstance(text, str) or not CIPHERTEXT.fullmatch(text):
-            return Problem.NOT_OPENBAO
-        return Ciphertext(text)
-
-
-_REWRAP = _Rewrap()
 
 
 class TransitRewrapper:
@@ -61,7 +37,8 @@ class TransitRewrapper:
             for place, (each, prefix) in enumerate(zip(ciphertexts, prefixes, strict=True))
         ]
         sound = [job for job in jobs if CIPHERTEXT.fullmatch(job.given.text)]
-        answers = await self._transit.run(_REWRAP, sound, self._openbao.deadline())
+        # A batch is answered with 200 even if every item failed; each entry is looked at anyway.
+        answers = await self._transit.run(REWRAP, sound, self._openbao.deadline())
         return [
             _answer(key, prefix, answers.get(place, Problem.NO_CIPHERTEXT))
             for place, prefix in enumerate(prefixes)
