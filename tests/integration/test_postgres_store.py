@@ -14,6 +14,7 @@ from snapshot_domain.outcome import AlreadyStored, Stored, Unchanged
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_postgres import PostgresHashRepository, open_pool
 from snapshot_postgres.batch import batch_columns
+from snapshot_postgres.errors import DRIVER_ERRORS
 from snapshot_postgres.pool import PooledConnection
 from snapshot_postgres.sql import query
 from support.postgres import INGEST_PASSWORD, PostgresWorld, postgres_world
@@ -146,9 +147,23 @@ async def test_a_worker_that_hangs_does_not_hold_its_devices_for_ever(
     story = await Story(world).begin()
     async with alone.transaction():
         await alone.fetch(query("store_batch"), *batch_columns([story.snapshot("A", 1)]))
-        assert await alone.fetchval("SHOW idle_in_transaction_session_timeout") == "30s"
+        assert await alone.fetchval("SHOW idle_in_transaction_session_timeout") == "4s"
         assert await alone.fetchval("SHOW lock_timeout") == "5s"
     assert await alone.fetchval("SHOW lock_timeout") == "0"
+
+
+async def test_a_worker_that_freezes_before_its_commit_holds_up_nobody_for_long(
+    world: PostgresWorld, alone: PooledConnection
+) -> None:
+    story = await Story(world).begin()
+    frozen = alone.transaction()
+    await frozen.start()
+    await alone.fetch(query("store_batch"), *batch_columns([story.snapshot("A", 1)]))
+    (answer,) = await world.repository.store([story.snapshot("B", 2)])
+    assert isinstance(answer, Stored)
+    with pytest.raises(DRIVER_ERRORS):
+        await frozen.commit()
+    assert len(await world.runs(story.device)) == 1
 
 
 async def test_workers_that_store_the_same_devices_in_any_order_do_not_deadlock(

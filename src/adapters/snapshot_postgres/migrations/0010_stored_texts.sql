@@ -79,6 +79,7 @@ DECLARE
 BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
     PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM set_config('idle_in_transaction_session_timeout', '4s', true);
     -- In the order in which workers lock them; a worker that splits a run copies its text.
     PERFORM FROM snapshot_ingest.heads AS head
     WHERE head.device_id = ANY (devices)
