@@ -26,6 +26,7 @@ DataKeyId = NewType("DataKeyId", UUID)
 _ENVELOPE = re.compile(
     r"si1e:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):", re.ASCII
 )
+_TRANSIT = re.compile(r"(?:si1z:)?vault:v([0-9]{1,18}):", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -120,6 +121,12 @@ class Ciphertext:
         if self.text.startswith("si1e:"):
             return "envelope"
         return "unknown"
+
+    @property
+    def key_version(self) -> int | None:
+        """The version of the key that it is directly under; None if it is under a data key."""
+        named = _TRANSIT.match(self.text)
+        return int(named[1]) if named else None
 
     @property
     def data_key_id(self) -> DataKeyId | None:

@@ -9,9 +9,15 @@ from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_conformance.repository_world import RawRow, RawRun, Story
+from snapshot_conformance.stored_texts import StoredTextsContract
 from snapshot_domain.model import DeviceId, SnapshotFlag, SnapshotId, TenantId
 from snapshot_domain.ports import QuarantinedMessage
-from snapshot_memory import MemoryDeviceDirectory, MemoryHashRepository, MemoryQuarantine
+from snapshot_memory import (
+    MemoryDeviceDirectory,
+    MemoryHashRepository,
+    MemoryQuarantine,
+    MemoryStoredTexts,
+)
 
 
 class _MemoryStores:
@@ -20,6 +26,7 @@ class _MemoryStores:
     def __init__(self) -> None:
         self.directory = MemoryDeviceDirectory()
         self.repository = MemoryHashRepository(self.directory)
+        self.stored_texts = MemoryStoredTexts(self.repository)
         self.quarantine = MemoryQuarantine()
 
     async def register(self, device: DeviceId, tenant: TenantId) -> None:
@@ -74,6 +81,12 @@ class TestMemoryHashRepository(HashRepositoryContract):
 
 
 class TestMemoryDeviceDirectory(DeviceDirectoryContract):
+    @pytest.fixture
+    async def world(self) -> _MemoryStores:
+        return _MemoryStores()
+
+
+class TestMemoryStoredTexts(StoredTextsContract):
     @pytest.fixture
     async def world(self) -> _MemoryStores:
         return _MemoryStores()

@@ -15,8 +15,10 @@ from snapshot_memory.metrics import MemoryMetrics
 from snapshot_memory.quarantine import MemoryQuarantine
 from snapshot_memory.quarantine_review import MemoryQuarantineReview
 from snapshot_memory.resealer import MemoryResealer
+from snapshot_memory.rewrapper import MemoryRewrapper
 from snapshot_memory.snapshot_decoder import MemorySnapshotDecoder
 from snapshot_memory.snapshot_listener import MemorySnapshotListener
+from snapshot_memory.stored_texts import MemoryStoredTexts
 from snapshot_memory.waiting_messages import MemoryWaitingMessages
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "MemoryQuarantineCipher",
     "MemoryQuarantineReview",
     "MemoryResealer",
+    "MemoryRewrapper",
     "MemorySnapshotDecoder",
     "MemorySnapshotListener",
+    "MemoryStoredTexts",
     "MemoryWaitingMessages",
     "Run",
     "StoredRow",

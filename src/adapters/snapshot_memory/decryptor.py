@@ -25,7 +25,7 @@ class MemoryDecryptor:
             return KeyMissing(Dependency.CIPHER, "the keyring has no such key")
         text = item.ciphertext.text
         is_message = text.startswith("si1q:")
-        sealed = _decoded(text.removeprefix("si1q:" if is_message else "vault:v1:"))
+        sealed = _decoded(text.removeprefix("si1q:") if is_message else text.rpartition(":")[2])
         if sealed is None:
             return Refused(Dependency.CIPHER, "the text is no ciphertext")
         opened = self._keyring.open(item.key, sealed, item.aad if is_message else "")

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from snapshot_domain.model import (
     Ciphertext,
+    DataKeyId,
     DeviceId,
     Digest,
     EncryptedSnapshot,
@@ -17,6 +18,7 @@ from snapshot_domain.model import (
     SnapshotId,
     SnapshotKey,
     TenantId,
+    WrappedKey,
 )
 from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
 from snapshot_domain.ports import NeedsCiphertext, StoreAnswer
@@ -58,6 +60,7 @@ class MemoryHashRepository:
     _directory: MemoryDeviceDirectory
     rows: dict[SnapshotId, StoredRow] = field(factory=dict)
     timelines: dict[DeviceId, list[Run]] = field(factory=dict)
+    data_keys: dict[DataKeyId, WrappedKey] = field(factory=dict)
     _numbers: "count[int]" = field(factory=lambda: count(1))
 
     async def unchanged(self, keys: Sequence[SnapshotKey]) -> Sequence[bool]:
@@ -73,6 +76,12 @@ class MemoryHashRepository:
 
     async def check(self) -> None:
         """Memory always answers."""
+
+    def keep_data_key(self, ciphertext: Ciphertext) -> None:
+        """Keeps the data key that the ciphertext brings, if it brings one."""
+        key = ciphertext.wrapped_key
+        if key is not None:
+            self.data_keys.setdefault(key.key_id, key)
 
     def _store_one(self, snapshot: EncryptedSnapshot) -> StoreAnswer:
         key = snapshot.key
@@ -101,6 +110,7 @@ class MemoryHashRepository:
 
     def _add(self, key: SnapshotKey, ciphertext: Ciphertext, flags: SnapshotFlag) -> Stored:
         snapshot_id = SnapshotId(UUID(int=next(self._numbers)))
+        self.keep_data_key(ciphertext)
         self.rows[snapshot_id] = StoredRow(
             key.device_id, key.tenant_id, key.digest, key.collected_at, ciphertext
         )

@@ -1,0 +1,43 @@
+"""The contract of StoredTexts on the real PostgreSQL, as the operator's role."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from attrs import frozen
+
+from snapshot_conformance.stored_texts import StoredTextsContract
+from snapshot_ingest.stack import EmbeddedStack
+from snapshot_postgres import Pool, PostgresStoredTexts, grant_operator_role, open_pool
+from support.postgres import PostgresWorld, postgres_world
+
+PASSWORD = "operator-guards-nothing-here"
+
+
+@frozen(kw_only=True)
+class OperatedWorld(PostgresWorld):
+    """The adapters of the ingest role, and beside them an operator's."""
+
+    operating: Pool
+
+    @property
+    def stored_texts(self) -> PostgresStoredTexts:
+        return PostgresStoredTexts(self.operating)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgres(stack: EmbeddedStack) -> AsyncIterator[OperatedWorld]:
+    async with postgres_world(stack.addresses.postgres_admin_dsn) as world:
+        role = f"operator_{world.database.name}"
+        async with world.admin.acquire(timeout=10) as connection:
+            await grant_operator_role(connection, role, PASSWORD)
+        async with await open_pool(world.database.dsn_of(role), password=PASSWORD) as pool:
+            yield OperatedWorld(world.database, world.pool, operating=pool)
+        await world.admin.execute(f"DROP OWNED BY {role}")
+        await world.admin.execute(f"DROP ROLE {role}")
+
+
+class TestPostgresStoredTexts(StoredTextsContract):
+    @pytest.fixture
+    async def world(self, postgres: OperatedWorld) -> OperatedWorld:
+        return postgres
