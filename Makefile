@@ -13,6 +13,7 @@ SEED    ?= 0
 MINUTES ?= 10
 MESSAGES ?= 20000
 FAULTS  ?= 45
+ROWS    ?= 1000000
 
 .DEFAULT_GOAL := help
 
@@ -64,6 +65,10 @@ memory: .venv/installed ## the memory of a worker under a backlog of large messa
 .PHONY: soak
 soak: .venv/installed ## MINUTES of load and faults on the real servers: nothing of a worker may grow
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
+
+.PHONY: rotate
+rotate: .venv/installed ## ROWS stored texts of 2 KB rewrapped, in each format, for one tenant and for 5,000; long
+	PYTHONPATH=tests $(BIN)/python -m rotating --rows $(ROWS)
 
 .PHONY: chaos
 chaos: .venv/installed ## MESSAGES real ones while FAULTS strike real servers, as SEED plans it; minutes

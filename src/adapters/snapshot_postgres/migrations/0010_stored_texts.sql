@@ -1,7 +1,9 @@
 -- The stored texts of one tenant, for an operator who brings them under another key or form.
 --
 -- These functions run with their caller's rights: to replace a text, the operator's role needs
--- UPDATE (config_text, sha256_hash) on the backend's table, which only its owner can grant.
+-- UPDATE (config_text, sha256_hash) on the backend's table, which only its owner can grant. The
+-- shape of the plans of what is asked page by page is pinned, as in 0003: each page looks at its
+-- own rows by their ids, however many there are.
 
 CREATE INDEX snapshots_of_tenant ON snapshot_ingest.snapshots (tenant_id, snapshot_id);
 
@@ -16,7 +18,9 @@ $$;
 -- `most_bytes`; at least one.
 CREATE FUNCTION snapshot_ingest.texts(tenant uuid, wanted uuid[], most_bytes bigint)
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
     RETURN QUERY
@@ -38,7 +42,9 @@ $$;
 CREATE FUNCTION snapshot_ingest.texts_under_other_versions(
     tenant uuid, version bigint, after uuid, at_most integer, most_bytes bigint)
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
     RETURN QUERY SELECT * FROM snapshot_ingest.texts(tenant, ARRAY(
@@ -56,7 +62,9 @@ $$;
 CREATE FUNCTION snapshot_ingest.texts_in_other_formats(
     tenant uuid, chosen text, after uuid, at_most integer, most_bytes bigint)
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 BEGIN
     RETURN QUERY SELECT * FROM snapshot_ingest.texts(tenant, ARRAY(
         SELECT run.snapshot_id

@@ -1,0 +1,1 @@
+"""How long a rotation takes: many stored texts on the real servers, rewrapped and timed."""
