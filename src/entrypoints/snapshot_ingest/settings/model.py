@@ -42,7 +42,8 @@ class DigestKind(StrEnum):
 class NatsSettings:
     """`[nats]`: the stream to consume. Credentials by file, or user and password.
 
-    With `recreate_consumer`, a worker makes a consumer again that was deleted.
+    With `recreate_consumer`, a worker makes a consumer again that was deleted. Answers come to
+    subjects below `inbox_prefix`.
     """
 
     url: str = "nats://127.0.0.1:4222"
@@ -50,6 +51,7 @@ class NatsSettings:
     subject: str = "config.snapshot.>"
     consumer: str = "config_snapshot_ingest"
     recreate_consumer: bool = True
+    inbox_prefix: str = "_INBOX"
     credentials_file: Path | None = None
     user: str | None = None
     password: Secret[str] | None = None
