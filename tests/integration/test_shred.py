@@ -424,6 +424,28 @@ async def test_a_wrong_mount_is_no_deleted_key(
     assert await _count(installation, "snapshot_ingest.heads", fleet) == 1
 
 
+async def test_if_the_deleted_key_was_another_openbaos_nothing_is_erased(
+    installation: Installation, raw: RawOpenBao, fleet: Fleet
+) -> None:
+    await _store(installation, fleet, 2)
+    file = installation.folder / "wrong.json"
+    async with EmbeddedStack(installation.folder / "other") as other, RawOpenBao.of(other) as its:
+        await its.call("POST", f"transit/keys/tenant_{fleet.tenant}", type="aes256-gcm96")
+        login = other.addresses.admin_approle
+        ended = await installation.command(
+            *("--set", f"admin.openbao.url={other.addresses.openbao_url}"),
+            *("--set", f"admin.openbao.secret_id_file={login.secret_id_file}"),
+            *("shred", fleet.tenant, "--forever", "--confirm", fleet.tenant, "--report", file),
+        )
+    assert ended.code == 1
+    assert "2 rows still open although the key is deleted" in ended.err
+    report = json.loads(file.read_text())
+    assert report["rows"] == {"found": 2, "tried": 2, "beyond_reach": 0, "opened": 2}
+    assert report["erased"] == {"heads": 0, "runs": 0, "data_keys": 0, "quarantined": 0}
+    assert await _count(installation, "snapshot_ingest.heads", fleet) == 1
+    assert await _key_state(raw, fleet) is KeyState.USABLE
+
+
 async def test_no_call_about_a_key_that_is_not_there_makes_one(
     installation: Installation, raw: RawOpenBao
 ) -> None:

@@ -143,7 +143,7 @@ class OperatorSettings:
 
 @frozen(kw_only=True)
 class AdminSettings:
-    """`[admin]`: the credentials that make tables and keys; only `migrate` and `provision`."""
+    """`[admin]`: the credentials that make tables and keys, and delete keys."""
 
     postgres: PostgresSettings = field(factory=PostgresSettings)
     openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
