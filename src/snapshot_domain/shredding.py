@@ -51,6 +51,15 @@ class Trial:
     opened: int = 0
     beyond_reach: int = 0
 
+    async def rehearse(self, tenant_id: TenantId) -> int:
+        """How many rows there are; one of them is tried, and counted nowhere.
+
+        Raises as `try_all` would, while the key is still there.
+        """
+        ids = await self.stored.ids(tenant_id)
+        await self._answers(await self.stored.rows(tenant_id, ids[:1]))
+        return len(ids)
+
     async def try_all(self, tenant_id: TenantId) -> AsyncIterator[int]:
         """Yields after each page how many rows are behind it.
 
@@ -68,14 +77,20 @@ class Trial:
             yield done
 
     async def _try(self, rows: Sequence[TenantRow]) -> None:
-        for answer in await self.decryptor.decrypt([_item(row) for row in rows]):
-            if isinstance(answer, Secret):
-                self.opened += 1
-            elif isinstance(answer, KeyMissing | Refused):
-                self.beyond_reach += 1
-            else:
-                raise answer
+        for opens in await self._answers(rows):
             self.tried += 1
+            if opens:
+                self.opened += 1
+            else:
+                self.beyond_reach += 1
+
+    async def _answers(self, rows: Sequence[TenantRow]) -> Sequence[bool]:
+        """For each row whether it opens; raises what kept one from being tried."""
+        answers = await self.decryptor.decrypt([_item(row) for row in rows]) if rows else ()
+        for answer in answers:
+            if not isinstance(answer, Secret | KeyMissing | Refused):
+                raise answer
+        return [isinstance(answer, Secret) for answer in answers]
 
 
 def _item(row: TenantRow) -> DecryptorItem:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import CipherFormat
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_openbao import TransitDecryptor, TransitTenantKeys
+from snapshot_openbao import Address, OpenBao, TransitDecryptor, TransitTenantKeys
 from snapshot_postgres import PostgresTenantRows, connected
 from support.installation import Ended, Fleet, Installation
 from support.messages import MORNING
@@ -331,6 +332,27 @@ async def test_workers_lose_nothing_of_others_while_a_tenant_is_shredded(
     assert await _count(installation, "snapshot_ingest.snapshots", fleet) == 0
 
 
+@pytest.mark.parametrize("answers_rightly", [True, False])
+async def test_a_person_at_a_terminal_is_asked_for_the_tenants_id(
+    installation: Installation, raw: RawOpenBao, fleet: Fleet, *, answers_rightly: bool
+) -> None:
+    await installation.register(fleet)
+    controller, terminal = os.openpty()
+    try:
+        os.write(controller, f"{fleet.tenant if answers_rightly else 'yes'}\n".encode())
+        ended = await installation.command("shred", fleet.tenant, "--forever", stdin=terminal)
+    finally:
+        os.close(terminal)
+        os.close(controller)
+    assert "The tenant's id once more" in ended.err
+    if answers_rightly:
+        assert ended.code == 0
+        assert await _key_state(raw, fleet) is KeyState.GONE
+        return
+    assert (ended.code, ended.out) == (1, b"")
+    assert await _key_state(raw, fleet) is KeyState.USABLE
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -411,17 +433,32 @@ async def test_an_operator_who_may_not_erase_keeps_the_key(
     assert await _key_state(raw, fleet) is KeyState.USABLE
 
 
+@pytest.mark.parametrize("setting", ["openbao.secret_id_file", "postgres.password_file"])
+async def test_where_the_reader_cannot_log_in_the_key_stays(
+    installation: Installation, raw: RawOpenBao, fleet: Fleet, setting: str
+) -> None:
+    wrong = installation.folder / "wrong.secret"
+    wrong.write_text("not this")
+    await _store(installation, fleet, 1)
+    ended = await installation.command(
+        *("--set", f"reader.{setting}={wrong}"),
+        *("shred", fleet.tenant, "--forever", "--confirm", fleet.tenant),
+    )
+    assert (ended.code, ended.out) == (1, b"")
+    assert ended.err.count("\n") == 1
+    assert await _key_state(raw, fleet) is KeyState.USABLE
+
+
 async def test_a_wrong_mount_is_no_deleted_key(
     installation: Installation, raw: RawOpenBao, fleet: Fleet
 ) -> None:
-    await _store(installation, fleet, 1)
-    ended = await installation.command(
-        *("--set", "openbao.mount=elsewhere", "shred", fleet.tenant),
-        *("--forever", "--confirm", fleet.tenant),
-    )
-    assert (ended.code, ended.out) == (1, b"")
-    assert await _key_state(raw, fleet) is KeyState.USABLE
-    assert await _count(installation, "snapshot_ingest.heads", fleet) == 1
+    url = installation.ready.addresses.openbao_url
+    login = await raw.new_login_of_policies("test-everything")
+    async with OpenBao(Address(url), login, SystemClock()) as bao:
+        keys = TransitTenantKeys(bao, mount="elsewhere")
+        for call in (keys.state, keys.freeze, keys.restore, keys.delete):
+            with pytest.raises(Misconfigured):
+                await call(fleet.tenant)
 
 
 async def test_if_the_deleted_key_was_another_openbaos_nothing_is_erased(

@@ -99,6 +99,17 @@ async def test_what_could_not_be_tried_ends_the_trial_and_counts_as_nothing() ->
     assert (trial.tried, trial.opened, trial.beyond_reach) == (0, 0, 0)
 
 
+async def test_a_rehearsal_counts_the_rows_and_fails_where_the_trial_would() -> None:
+    keyring = MemoryKeyring()
+    rows = await _rows_under(keyring, 3)
+    trial = Trial(rows, MemoryDecryptor(keyring))
+    assert await trial.rehearse(_TENANT) == 3
+    assert (trial.rows, trial.tried, trial.opened) == (0, 0, 0)
+    assert await Trial(_Rows(), _Down()).rehearse(_TENANT) == 0
+    with pytest.raises(Unavailable):
+        await Trial(rows, _Down()).rehearse(_TENANT)
+
+
 @pytest.mark.parametrize(
     ("typed", "is_meant"),
     [(str(_TENANT), True), (f" {_TENANT}\n", True), ("y", False), ("", False), (None, False)],

@@ -87,7 +87,5 @@ def _ask_for_the_tenant() -> str | None:
     """What a person types on the terminal, or None without one."""
     if not sys.stdin.isatty():
         return None
-    typed: str = typer.prompt(
-        "This deletes the key for good. The tenant's id once more", err=True, default=""
-    )
-    return typed
+    typer.echo("This deletes the key for good. The tenant's id once more: ", nl=False, err=True)
+    return sys.stdin.readline()

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from snapshot_domain.errors import KeyMissing, SnapshotIngestError
 from snapshot_domain.model import TenantId
-from snapshot_domain.ports import KeyState, Records, TenantKeys, TenantRecords, TenantRows
+from snapshot_domain.ports import KeyState, Records, TenantKeys, TenantRecords
 from snapshot_domain.shredding import Shredding, Trial
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao, postgres_pool
@@ -27,10 +27,9 @@ class ShredError(SnapshotIngestError):
 
 @frozen
 class _Reach:
-    """What a shredding needs beside the key: what it erases, and the reader's way to the rows."""
+    """What a shredding needs beside the key: what it erases, and the reader's trial."""
 
     records: TenantRecords
-    rows: TenantRows
     trial: Trial
 
 
@@ -81,11 +80,14 @@ async def _delete(
     """The key first: whatever happens then, running it again does the rest."""
     async with _reach(settings, clock) as reach:
         await reach.records.check()
-        await _require_known(tenant_id, shredding, reach)
+        rows = await reach.trial.rehearse(tenant_id)
+        await _require_known(tenant_id, shredding, reach.records, rows)
         out_of_use = await shredding.delete(tenant_id)
         _say(f"the key of tenant {tenant_id} is deleted; if this ends early, run it again")
         # Before the data keys go: so it is the tenant's key that keeps a row closed.
-        await _try_all(tenant_id, reach, clock)
+        with Pace("tried", rows, None, clock) as pace:
+            async for looked_at in reach.trial.try_all(tenant_id):
+                await pace.took(looked_at)
         erased = Records()
         if not reach.trial.opened:
             erased = await _erase(tenant_id, reach.records, clock)
@@ -109,28 +111,23 @@ async def _reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach
         stack.callback(reader.terminate)
         bao = openbao("reader.openbao", settings.reader.openbao, settings, clock)
         await stack.enter_async_context(bao)
-        rows = PostgresTenantRows(reader)
-        trial = Trial(rows, TransitDecryptor(bao, mount=settings.openbao.mount))
-        yield _Reach(PostgresTenantRecords(operator), rows, trial)
+        decryptor = TransitDecryptor(bao, mount=settings.openbao.mount)
+        trial = Trial(PostgresTenantRows(reader), decryptor)
+        yield _Reach(PostgresTenantRecords(operator), trial)
 
 
-async def _require_known(tenant_id: TenantId, shredding: Shredding, reach: _Reach) -> None:
+async def _require_known(
+    tenant_id: TenantId, shredding: Shredding, records: TenantRecords, rows: int
+) -> None:
     """A second run finds no key; a mistyped id finds nothing at all."""
     if await shredding.keys.state(tenant_id) is not KeyState.GONE:
         return
-    if (await reach.records.kept(tenant_id)).total or await reach.rows.ids(tenant_id):
+    if rows or (await records.kept(tenant_id)).total:
         return
     raise ShredError(
         f"tenant {tenant_id} has no key, and nothing is stored of it",
         expected="the id of a tenant that there is or was",
     )
-
-
-async def _try_all(tenant_id: TenantId, reach: _Reach, clock: SystemClock) -> None:
-    rows = len(await reach.rows.ids(tenant_id))
-    with Pace("tried", rows, None, clock) as pace:
-        async for looked_at in reach.trial.try_all(tenant_id):
-            await pace.took(looked_at)
 
 
 async def _erase(tenant_id: TenantId, records: TenantRecords, clock: SystemClock) -> Records:
