@@ -41,23 +41,27 @@ class Trial:
     """Tries to open every row of a tenant, and counts what came of each.
 
     `rows` is how many there were at the beginning; those that somebody deleted before their
-    turn are not `tried`.
+    turn are not `tried`. How many of the `rehearsed` ones opened shows what the trial is worth:
+    all of them, if the key was usable then.
     """
 
     stored: TenantRows
     decryptor: Decryptor
+    rehearsed: int = 0
+    rehearsed_opened: int = 0
     rows: int = 0
     tried: int = 0
     opened: int = 0
     beyond_reach: int = 0
 
     async def rehearse(self, tenant_id: TenantId) -> int:
-        """How many rows there are; one of them is tried, and counted nowhere.
+        """How many rows there are; a page of them is tried while the key is still there.
 
-        Raises as `try_all` would, while the key is still there.
+        Raises as `try_all` would.
         """
         ids = await self.stored.ids(tenant_id)
-        await self._answers(await self.stored.rows(tenant_id, ids[:1]))
+        opened = await self._answers(await self.stored.rows(tenant_id, ids[:_ROWS_A_PAGE]))
+        self.rehearsed, self.rehearsed_opened = len(opened), sum(opened)
         return len(ids)
 
     async def try_all(self, tenant_id: TenantId) -> AsyncIterator[int]:

@@ -219,6 +219,7 @@ async def test_after_a_shredding_no_row_opens_and_nothing_is_left_beside_the_row
     report = await _shred_forever(installation, fleet)
     assert report["key"] == "gone"
     assert await _key_state(raw, fleet) is KeyState.GONE
+    assert report["rehearsal"] == {"tried": 4, "opened": 4}
     assert report["rows"] == {"found": 4, "tried": 4, "beyond_reach": 4, "opened": 0}
     keys = 1 if chosen == "envelope" else 0
     assert report["erased"] == {"heads": 1, "runs": 3, "data_keys": keys, "quarantined": 0}

@@ -104,7 +104,11 @@ async def test_a_rehearsal_counts_the_rows_and_fails_where_the_trial_would() -> 
     rows = await _rows_under(keyring, 3)
     trial = Trial(rows, MemoryDecryptor(keyring))
     assert await trial.rehearse(_TENANT) == 3
+    assert (trial.rehearsed, trial.rehearsed_opened) == (3, 3)
     assert (trial.rows, trial.tried, trial.opened) == (0, 0, 0)
+    keyring.delete(TenantKey(_TENANT))
+    assert await trial.rehearse(_TENANT) == 3
+    assert (trial.rehearsed, trial.rehearsed_opened) == (3, 0)
     assert await Trial(_Rows(), _Down()).rehearse(_TENANT) == 0
     with pytest.raises(Unavailable):
         await Trial(rows, _Down()).rehearse(_TENANT)

@@ -53,6 +53,10 @@ class Report:
             )
         if self.trial is not None:
             yield (
+                f"before, {self.trial.rehearsed_opened} of {self.trial.rehearsed} rows that were "
+                "tried opened"
+            )
+            yield (
                 f"tried {self.trial.tried} of {self.trial.rows} rows: {self.trial.beyond_reach} "
                 f"are beyond reach, {self.trial.opened} still open"
             )
@@ -74,6 +78,10 @@ class Report:
             yield "data_keys_warm_until", _time(self.out_of_use.warm_until)
             yield "workers_store_until", _time(self.out_of_use.stores_until)
         if self.trial is not None:
+            yield (
+                "rehearsal",
+                {"tried": self.trial.rehearsed, "opened": self.trial.rehearsed_opened},
+            )
             yield (
                 "rows",
                 {
@@ -156,7 +164,7 @@ def report_file(path: Path | None) -> Iterator["ReportFile"]:
     try:
         yield ReportFile(path)
     finally:
-        if path.stat().st_size == 0:
+        if path.exists() and path.stat().st_size == 0:
             path.unlink()
 
 
