@@ -32,6 +32,7 @@ from support.openbao import RawOpenBao
 from support.waiting import until_true
 
 _HOUR = timedelta(hours=1)
+_ANOTHER = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 _FORMATS = ["transit", "compressed", "envelope"]
 
 
@@ -359,9 +360,9 @@ async def test_a_person_at_a_terminal_is_asked_for_the_tenants_id(
     [
         (["--forever"], "nobody is here to confirm it"),
         (["--forever", "--confirm", "yes"], "not the tenant's id"),
-        (["--forever", "--confirm", str(uuid4())], "not the tenant's id"),
+        (["--forever", "--confirm", _ANOTHER], "not the tenant's id"),
         (["--forever", "--restore"], "--restore and --forever are both given"),
-        (["--confirm", str(uuid4())], "--confirm confirms nothing"),
+        (["--confirm", _ANOTHER], "--confirm confirms nothing"),
         (["--report", "no/such/folder/report.json"], "cannot be made (FileNotFoundError)"),
         (["--report", "snapshot-ingest-there.json"], "cannot be made (FileExistsError)"),
     ],

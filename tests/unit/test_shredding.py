@@ -1,7 +1,7 @@
 """Shredding in memory: what a trial counts, how long a worker may go on, what must be typed."""
 
 from collections.abc import Sequence
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from attrs import define, evolve, field, frozen
@@ -16,8 +16,8 @@ from snapshot_ingest.command_errors import UsageError
 from snapshot_ingest.operator.shredding_arguments import Deed, parse_shredding
 from snapshot_memory import MemoryCipher, MemoryDecryptor, MemoryKeyring
 
-_TENANT = TenantId(uuid4())
-_DEVICE = DeviceId(uuid4())
+_TENANT = TenantId(UUID("c2a9d7f4-1b3e-4c66-8f20-7d5e6f708192"))
+_DEVICE = DeviceId(UUID("6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"))
 
 
 @define
