@@ -19,15 +19,16 @@ from snapshot_domain.model import TenantId
 from snapshot_domain.ports import KeyState, TenantKey
 from snapshot_domain.shredding import Trial
 from snapshot_ingest.clock import SystemClock
-from snapshot_ingest.connections import openbao, postgres_pool
+from snapshot_ingest.connections import nats_connection, openbao, postgres_pool
 from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import CipherFormat
 from snapshot_ingest.stack import EmbeddedStack
+from snapshot_nats import connect
 from snapshot_openbao import Address, OpenBao, TransitDecryptor, TransitTenantKeys
 from snapshot_postgres import PostgresTenantRows, connected
 from support.installation import Ended, Fleet, Installation
-from support.messages import MORNING
+from support.messages import MORNING, subject_of
 from support.openbao import RawOpenBao
 from support.waiting import until_true
 
@@ -78,6 +79,14 @@ async def _store(
     await installation.register(fleet)
     bodies = [fleet.body(f"text {n}", MORNING + n * _HOUR) for n in range(texts)]
     await _in_format(installation, chosen).ingest(fleet, *bodies)
+
+
+async def _publish(installation: Installation, fleet: Fleet, body: bytes) -> None:
+    client = await connect(nats_connection(installation.ready.settings.nats))
+    try:
+        await client.jetstream().publish(subject_of(fleet.device), body, timeout=10)
+    finally:
+        await client.close()
 
 
 async def _insert_foreign_row(installation: Installation, fleet: Fleet, text: str) -> None:
@@ -182,6 +191,25 @@ async def test_what_comes_while_a_tenant_is_frozen_waits_and_is_stored_afterward
     assert await installation.kept_of(fleet) == []
     shown = await installation.command("show", fleet.device)
     assert shown.out == b"while frozen"
+
+
+async def test_a_worker_with_a_warm_data_key_goes_on_and_a_new_one_does_not(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.register(fleet)
+    envelope = _in_format(installation, "envelope")
+    async with open_ingestion(envelope.ready.settings) as ingestion, ingestion.running():
+        for rows, text in ((1, "before"), (2, "while frozen")):
+            await _publish(installation, fleet, fleet.body(text, MORNING + rows * _HOUR))
+
+            async def are_stored(rows: int = rows) -> bool:
+                return len(await installation.times(fleet)) == rows
+
+            await until_true(are_stored)
+            assert (await _shred(installation, fleet)).code == 0
+    await envelope.ingest(fleet, fleet.body("by a new worker", MORNING + 9 * _HOUR))
+    assert len(await installation.times(fleet)) == 2
+    assert len(await installation.kept_of(fleet)) == 1
 
 
 async def test_what_waits_for_a_frozen_key_is_gone_after_the_key_is(
