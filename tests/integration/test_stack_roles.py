@@ -1,14 +1,16 @@
-"""What the three roles of the embedded OpenBao may do, and what they may not."""
+"""What each role at OpenBao may do, and what it may not."""
 
 import base64
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
+import pytest
 import pytest_asyncio
 from attrs import frozen
 
 from snapshot_ingest.stack import AppRole, EmbeddedStack
+from support.deploy import openbao_policy
 
 _PLAINTEXT = base64.b64encode(b"set name=shed-ap-03").decode()
 
@@ -31,15 +33,19 @@ class Session:
 
 @frozen
 class Roles:
+    """`keeper` has the shipped policy of the admin alone; the stack's admin may do more."""
+
     ingest: Session
     reader: Session
+    operator: Session
+    keeper: Session
     admin: Session
     tenant_key: str
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def roles(stack: EmbeddedStack) -> AsyncIterator[Roles]:
-    """The three logins, a tenant's key, and the keys of our own."""
+    """The logins, a tenant's key, and the keys of our own."""
     addresses = stack.addresses
     async with httpx.AsyncClient(base_url=addresses.openbao_url, trust_env=False) as client:
         admin = await _login(client, addresses.admin_approle)
@@ -50,6 +56,8 @@ async def roles(stack: EmbeddedStack) -> AsyncIterator[Roles]:
         yield Roles(
             ingest=await _login(client, addresses.ingest_approle),
             reader=await _login(client, addresses.reader_approle),
+            operator=await _login(client, addresses.operator_approle),
+            keeper=await _with_policy(admin, openbao_policy("admin")),
             admin=admin,
             tenant_key=tenant_key,
         )
@@ -63,6 +71,23 @@ async def _login(client: httpx.AsyncClient, role: AppRole) -> Session:
     auth = answer.raise_for_status().json()["auth"]
     assert set(auth["token_policies"]) == {"default", role.role_id}
     return Session(client, auth["client_token"])
+
+
+async def _with_policy(admin: Session, policy: str) -> Session:
+    """A login of a role of its own that has this policy and the default one."""
+    name = f"test-{uuid4()}"
+    await admin.call("POST", f"sys/policies/acl/{name}", policy=policy)
+    path = f"auth/approle/role/{name}"
+    await admin.call("POST", path, token_policies=[name])
+    role = (await admin.call("GET", f"{path}/role-id")).json()["data"]
+    secret = (await admin.call("POST", f"{path}/secret-id")).json()["data"]
+    login = await admin.call(
+        "POST",
+        "auth/approle/login",
+        role_id=role["role_id"],
+        secret_id=secret["secret_id"],
+    )
+    return Session(admin.client, login.json()["auth"]["client_token"])
 
 
 async def _ciphertext(session: Session, key: str) -> str:
@@ -137,19 +162,7 @@ async def test_the_admin_is_not_locked_out_of_policies_and_roles(roles: Roles) -
 
 async def test_no_policy_makes_a_key_by_encrypting(roles: Roles) -> None:
     policy = 'path "transit/encrypt/*" { capabilities = ["create", "update"] }'
-    await roles.admin.call("POST", "sys/policies/acl/stack-upsert", policy=policy)
-    path = "auth/approle/role/stack-upsert"
-    await roles.admin.call("POST", path, token_policies=["stack-upsert"])
-    role = (await roles.admin.call("GET", f"{path}/role-id")).json()["data"]
-    secret = (await roles.admin.call("POST", f"{path}/secret-id")).json()["data"]
-    login = await roles.admin.call(
-        "POST",
-        "auth/approle/login",
-        role_id=role["role_id"],
-        secret_id=secret["secret_id"],
-    )
-    token = login.json()["auth"]["client_token"]
-    careless = Session(roles.admin.client, token)
+    careless = await _with_policy(roles.admin, policy)
     unknown = f"tenant_{uuid4()}"
     refused = await careless.status("POST", f"transit/encrypt/{unknown}", plaintext=_PLAINTEXT)
     assert refused == 400
@@ -157,7 +170,78 @@ async def test_no_policy_makes_a_key_by_encrypting(roles: Roles) -> None:
 
 
 async def test_every_login_is_periodic_and_can_renew_itself(roles: Roles) -> None:
-    for session in (roles.ingest, roles.reader, roles.admin):
+    for session in (roles.ingest, roles.reader, roles.operator, roles.admin):
         token = (await session.call("GET", "auth/token/lookup-self")).json()["data"]
         assert token["period"] == 3_600
         assert await session.status("POST", "auth/token/renew-self") == 200
+
+
+async def test_the_operator_rewraps_and_looks_at_keys(roles: Roles) -> None:
+    key = roles.tenant_key
+    ciphertext = await _ciphertext(roles.ingest, key)
+    path = f"transit/rewrap/{key}"
+    assert await roles.operator.status("POST", path, ciphertext=ciphertext) == 200
+    assert await roles.operator.status("GET", f"transit/keys/{key}") == 200
+
+
+async def test_the_keeper_of_keys_makes_freezes_restores_and_deletes_a_tenants(
+    roles: Roles,
+) -> None:
+    key = f"transit/keys/tenant_{uuid4()}"
+    keeper = roles.keeper
+    assert await keeper.status("POST", key, type="aes256-gcm96") == 200
+    assert await keeper.status("POST", "transit/keys/snapshot_ingest_canary") == 200
+    assert await keeper.status("POST", f"{key}/rotate") == 200
+    assert await keeper.status("DELETE", f"{key}/soft-delete") == 200
+    assert await keeper.status("POST", f"{key}/soft-delete-restore") == 200
+    assert await keeper.status("DELETE", key) == 400
+    assert await keeper.status("POST", f"{key}/config", deletion_allowed=True) == 200
+    assert await keeper.status("DELETE", key) == 204
+    assert await keeper.status("GET", key) == 404
+
+
+@pytest.mark.parametrize("own", ["quarantine", "waiting"])
+async def test_nobody_deletes_a_key_of_our_own(roles: Roles, own: str) -> None:
+    path = f"transit/keys/snapshot_ingest_{own}"
+    for session in (roles.ingest, roles.reader, roles.operator, roles.keeper, roles.admin):
+        assert await session.status("DELETE", path) == 403
+        assert await session.status("DELETE", f"{path}/soft-delete") == 403
+    assert (await roles.admin.call("GET", path)).json()["data"]["soft_deleted"] is False
+
+
+@pytest.mark.parametrize("name", ["ingest", "reader", "operator", "keeper"])
+async def test_a_role_is_refused_what_is_not_its_own(roles: Roles, name: str) -> None:
+    """Each call is tried by all; whose it is, is written beside it."""
+    key = roles.tenant_key
+    ciphertext = await _ciphertext(roles.ingest, key)
+    calls: list[tuple[str, str, dict[str, object], set[str]]] = [
+        ("POST", f"transit/encrypt/{key}", {"plaintext": _PLAINTEXT}, {"ingest"}),
+        ("POST", f"transit/decrypt/{key}", {"ciphertext": ciphertext}, {"reader"}),
+        ("POST", f"transit/rewrap/{key}", {"ciphertext": ciphertext}, {"operator"}),
+        ("GET", f"transit/keys/{key}", {}, {"operator", "keeper"}),
+        ("POST", f"transit/keys/{key}/rotate", {}, {"keeper"}),
+        ("POST", f"transit/keys/{key}/config", {"min_decryption_version": 1}, {"keeper"}),
+        ("DELETE", f"transit/keys/{key}", {}, {"keeper"}),
+        ("POST", f"transit/keys/{key}/soft-delete-restore", {}, {"keeper"}),
+        ("POST", f"transit/keys/tenant_{uuid4()}", {}, {"keeper"}),
+        ("LIST", "transit/keys", {}, set()),
+        ("POST", f"transit/hmac/{key}/sha2-256", {"input": _PLAINTEXT}, set()),
+        ("POST", f"transit/datakey/plaintext/{key}", {}, set()),
+        ("POST", f"transit/datakey/wrapped/{key}", {}, set()),
+        ("GET", f"transit/export/encryption-key/{key}", {}, set()),
+        ("GET", f"transit/backup/{key}", {}, set()),
+        ("POST", "transit/config/keys", {"disable_upsert": False}, set()),
+        ("POST", "transit/encrypt/elsewhere", {"plaintext": _PLAINTEXT}, set()),
+        ("GET", "sys/policies/acl/snapshot-ingest-ingest", {}, set()),
+        ("POST", "sys/policies/acl/snapshot-ingest-ingest", {"policy": ""}, set()),
+        ("GET", "sys/mounts", {}, set()),
+        ("GET", "sys/raw/core/keyring", {}, set()),
+        ("POST", "sys/seal", {}, set()),
+        ("GET", "sys/storage/raft/snapshot", {}, set()),
+        ("POST", "auth/token/create", {}, set()),
+        ("POST", "auth/approle/role/snapshot-ingest-ingest/secret-id", {}, set()),
+    ]
+    session: Session = getattr(roles, name)
+    for method, path, body, whose in calls:
+        status = await session.status(method, path, **body)
+        assert (status != 403) is (name in whose), (method, path, status)

@@ -68,13 +68,13 @@ class Installation:
     ready: ReadyStack
     folder: Path
 
-    async def command(self, *arguments: object) -> Ended:
+    async def command(self, *arguments: object, stdin: int = asyncio.subprocess.DEVNULL) -> Ended:
         """Runs `snapshot-ingest` to its end, in a process of its own."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "snapshot_ingest"),
             *("--config", str(self.ready.settings_file)),
             *map(str, arguments),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=self.folder,

@@ -21,7 +21,7 @@ from snapshot_ingest.settings.values import is_secret
 
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
-COMMANDS = ["run", "up", "publish", "migrate", "provision", "status", "show", "config"]
+COMMANDS = ["run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"]
 
 
 @pytest.fixture(autouse=True)

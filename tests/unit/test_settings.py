@@ -181,6 +181,7 @@ def test_the_file_may_be_named_by_the_environment_and_the_argument_is_stronger(
 def test_every_setting_can_come_from_the_environment() -> None:
     values = {name: a_value_for(name) for name in ALL_SETTINGS}
     values |= {"hash_policy": "audit", "on_rejected": "discard", "cipher.format": "envelope"}
+    values["nats.inbox_prefix"] = "_INBOX_ours"
     settings = load_settings(None, (), {variable_of(name): values[name] for name in ALL_SETTINGS})
     assert {name: text_of(value_of(settings, name)) for name in ALL_SETTINGS} == values
 
@@ -209,6 +210,12 @@ def test_a_switch_is_true_or_false_and_nothing_else(value: str) -> None:
 def test_what_is_no_duration_is_refused(value: str) -> None:
     line = refusal(environment={"SNAPSHOT_INGEST_MAX_CLOCK_AHEAD": value})
     assert line == "bad value for max_clock_ahead; expected a duration such as 10m"
+
+
+@pytest.mark.parametrize("value", ["_INBOX.>", "a..b", ".a", "a b", "a\n", "*"])
+def test_an_inbox_that_is_no_subject_is_refused(value: str) -> None:
+    line = refusal(overrides=(f"nats.inbox_prefix={value}",))
+    assert line.startswith("nats.inbox_prefix is no subject")
 
 
 def test_a_data_key_without_a_lifetime_is_refused() -> None:

@@ -24,6 +24,7 @@ from snapshot_openbao.paths import key_name
 from snapshot_openbao.resealer import SealedBodyResealer
 from snapshot_openbao.rewrapper import TransitRewrapper
 from snapshot_openbao.sealed_body import SealedBodyCipher
+from snapshot_openbao.tenant_keys import TransitTenantKeys
 
 __all__ = [
     "Address",
@@ -45,5 +46,6 @@ __all__ = [
     "TransitDecryptor",
     "TransitKeys",
     "TransitRewrapper",
+    "TransitTenantKeys",
     "key_name",
 ]

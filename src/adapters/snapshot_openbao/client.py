@@ -81,6 +81,10 @@ class HttpClient:
         """The same without a body."""
         return self._exchange("get", path, None, token, timeout_seconds)
 
+    def delete(self, path: str, *, token: str, timeout_seconds: float) -> Reply | Problem:
+        """The same for what is to be deleted."""
+        return self._exchange("delete", path, None, token, timeout_seconds)
+
     def _exchange(
         self,
         method: str,

@@ -37,7 +37,7 @@ class Timing:
 
 @frozen
 class Request(Generic[_Read]):
-    """A POST, or a GET where there is no body.
+    """A POST, or a GET or a DELETE where there is no body.
 
     The body is built, and the answer read, only in the thread that sends it.
     """
@@ -45,6 +45,7 @@ class Request(Generic[_Read]):
     path: str
     body: Callable[[], bytes | bytearray] | None = field(repr=False)
     read: Callable[[Reply], _Read | Problem] = field(repr=False)
+    deletes: bool = False
 
 
 # Compared by identity: each login makes another one, so "is it still the one that I used?"
@@ -166,6 +167,8 @@ class OpenBao:
 
     def _exchange(self, request: Request[T], token: _Token, seconds_left: float) -> Reply | Problem:
         seconds = min(self._timing.request_seconds, seconds_left)
+        if request.deletes:
+            return self._http.delete(request.path, token=token.text, timeout_seconds=seconds)
         if request.body is None:
             return self._http.get(request.path, token=token.text, timeout_seconds=seconds)
         body = request.body()

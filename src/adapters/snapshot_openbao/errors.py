@@ -193,6 +193,8 @@ def fault_of(problem: Problem, about: str = "", *, retry_after: timedelta | None
 # that is contained in the answer counts.
 _BY_TEXT: Sequence[tuple[str, Problem]] = (
     ("encryption key not found", Problem.KEY_MISSING),
+    ("no existing key named", Problem.KEY_MISSING),
+    ("could not delete key; not found", Problem.KEY_MISSING),
     ("soft-deleted key", Problem.KEY_MISSING),
     ("no such key version", Problem.KEY_UNUSABLE),
     ("minimum encryption key version", Problem.KEY_UNUSABLE),

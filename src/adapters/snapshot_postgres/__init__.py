@@ -25,6 +25,8 @@ from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
 from snapshot_postgres.roles import grant_ingest_role, grant_operator_role, grant_reader_role
 from snapshot_postgres.status import PostgresStatus, StoreStatus
 from snapshot_postgres.stored_texts import PostgresStoredTexts
+from snapshot_postgres.tenant_records import PostgresTenantRecords
+from snapshot_postgres.tenant_rows import PostgresTenantRows
 from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "PostgresSnapshotReader",
     "PostgresStatus",
     "PostgresStoredTexts",
+    "PostgresTenantRecords",
+    "PostgresTenantRows",
     "PostgresWaitingMessages",
     "StoreStatus",
     "StoredSnapshot",

@@ -40,6 +40,7 @@ def nats_connection(settings: NatsSettings) -> ConnectionSettings:
         credentials_file=settings.credentials_file,
         user=settings.user,
         password=password,
+        inbox_prefix=settings.inbox_prefix,
     )
 
 

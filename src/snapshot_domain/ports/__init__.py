@@ -39,6 +39,9 @@ from snapshot_domain.ports.rewrapper import KeyVersions, Rewrapper
 from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
 from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
 from snapshot_domain.ports.stored_texts import DataKeySwap, StoredText, StoredTexts, TextSwap
+from snapshot_domain.ports.tenant_keys import KeyState, TenantKeys
+from snapshot_domain.ports.tenant_records import Records, TenantRecords
+from snapshot_domain.ports.tenant_rows import TenantRow, TenantRows
 from snapshot_domain.ports.waiting_messages import Resealed, WaitingMessage, WaitingMessages
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "FloorSource",
     "HashRepository",
     "KeyReference",
+    "KeyState",
     "KeyVersions",
     "MessageSource",
     "Metrics",
@@ -71,6 +75,7 @@ __all__ = [
     "QuarantineSelection",
     "QuarantineState",
     "QuarantinedMessage",
+    "Records",
     "Resealed",
     "Resealer",
     "Rewrapper",
@@ -81,6 +86,10 @@ __all__ = [
     "StoredText",
     "StoredTexts",
     "TenantKey",
+    "TenantKeys",
+    "TenantRecords",
+    "TenantRow",
+    "TenantRows",
     "TextSwap",
     "WaitingMessage",
     "WaitingMessages",

@@ -1,6 +1,8 @@
-"""`snapshot-ingest rewrap` and `convert`: stored texts under another key version or format."""
+"""`snapshot-ingest rewrap`, `convert` and `shred`: keys, and what is stored under them."""
 
 import asyncio
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ def add_keys_commands(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(rewrap)
     app.command()(convert)
+    app.command()(shred)
 
 
 def rewrap(
@@ -49,3 +52,40 @@ def convert(
     asked = parse_work(tenant=tenant, rate=rate, dry_run=dry_run)
     chosen = parse_format(to)
     asyncio.run(command(given(context).settings(), chosen, asked, as_json=as_json))
+
+
+def shred(
+    context: typer.Context,
+    tenant: Annotated[str, typer.Argument(metavar="TENANT")],
+    restore: Annotated[bool, typer.Option("--restore", help="Undo a freeze.")] = False,
+    forever: Annotated[
+        bool, typer.Option("--forever", help="Delete the key instead. Nothing undoes it.")
+    ] = False,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="With --forever: the id once more.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what came of it as JSON.")
+    ] = None,
+) -> None:
+    """Freeze a tenant's key, so that nothing of it opens."""
+    from snapshot_ingest.commands.shred import shred as command
+    from snapshot_ingest.operator.shredding_arguments import parse_shredding
+
+    asked = parse_shredding(
+        tenant,
+        restore=restore,
+        forever=forever,
+        confirm=confirm,
+        report=report,
+        ask=_ask_for_the_tenant,
+    )
+    asyncio.run(command(given(context).settings(), asked))
+
+
+def _ask_for_the_tenant() -> str | None:
+    """What a person types on the terminal, or None without one."""
+    if not sys.stdin.isatty():
+        return None
+    typer.echo("This deletes the key for good. The tenant's id once more: ", nl=False, err=True)
+    return sys.stdin.readline()

@@ -1,5 +1,6 @@
 """What typed values cannot say: refusing settings that cannot be meant or are not built yet."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,7 @@ _ADDRESSES = (
 )
 _DURATIONS = ("orphan_grace", "max_clock_ahead", "worker.grace")
 _PORTS = range(65536)
+_SUBJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 def check(settings: Settings) -> None:
@@ -55,6 +57,11 @@ def check(settings: Settings) -> None:
             )
     if settings.http.port not in _PORTS:
         raise SettingsError("http.port is no port", expected="0 (a free one) to 65535")
+    if not _SUBJECT.fullmatch(settings.nats.inbox_prefix):
+        raise SettingsError(
+            "nats.inbox_prefix is no subject",
+            expected="letters, digits, _, - and dots between",
+        )
     _refuse_what_is_not_built(settings)
 
 

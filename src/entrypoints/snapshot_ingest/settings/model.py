@@ -42,7 +42,8 @@ class DigestKind(StrEnum):
 class NatsSettings:
     """`[nats]`: the stream to consume. Credentials by file, or user and password.
 
-    With `recreate_consumer`, a worker makes a consumer again that was deleted.
+    With `recreate_consumer`, a worker makes a consumer again that was deleted. Answers come to
+    subjects below `inbox_prefix`.
     """
 
     url: str = "nats://127.0.0.1:4222"
@@ -50,6 +51,7 @@ class NatsSettings:
     subject: str = "config.snapshot.>"
     consumer: str = "config_snapshot_ingest"
     recreate_consumer: bool = True
+    inbox_prefix: str = "_INBOX"
     credentials_file: Path | None = None
     user: str | None = None
     password: Secret[str] | None = None
@@ -141,7 +143,7 @@ class OperatorSettings:
 
 @frozen(kw_only=True)
 class AdminSettings:
-    """`[admin]`: the credentials that make tables and keys; only `migrate` and `provision`."""
+    """`[admin]`: the credentials that make tables and keys, and delete keys."""
 
     postgres: PostgresSettings = field(factory=PostgresSettings)
     openbao: OpenBaoSettings = field(factory=OpenBaoSettings)

@@ -72,12 +72,19 @@ OPERATOR = Role(
     ),
 )
 
+# What `provision` and `shred` need. OpenBao looks at the longest path that fits, so that a
+# tenant's key may be deleted, and never one of our own, under which messages wait.
+KEEPER_GRANTS = (
+    Grant("transit/keys/*", ("create", "read", "update")),
+    Grant("transit/keys/tenant_*", ("create", "read", "update", "delete")),
+)
+
 # There is no root token: what this role may not do, it can only grant itself through policies.
 ADMIN = Role(
     "snapshot-ingest-admin",
     (
+        *KEEPER_GRANTS,
         Grant("transit/keys", ("list",)),
-        Grant("transit/keys/*", ("create", "read", "update", "list")),
         Grant("transit/config/keys", ("read",)),
         Grant("sys/policies/acl", ("list",)),
         Grant("sys/policies/acl/*", _MANAGE),

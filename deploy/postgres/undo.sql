@@ -1,0 +1,16 @@
+-- Takes back all that ingest.sql, reader.sql or operator.sql ever gave to a role, as the tables'
+-- owner, in the backend's database:
+--   psql -v role=snapshot_ingest -f undo.sql
+-- Afterwards the role may do nothing here, so that DROP ROLE takes it away.
+\set ON_ERROR_STOP on
+\if :{?role}
+\else
+    \warn 'name the role: psql -v role=snapshot_ingest -f undo.sql'
+    \quit
+\endif
+BEGIN;
+REVOKE ALL ON public.devices, public.router_config_snapshots FROM :"role";
+REVOKE ALL ON ALL TABLES IN SCHEMA snapshot_ingest FROM :"role";
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA snapshot_ingest FROM :"role";
+REVOKE ALL ON SCHEMA public, snapshot_ingest FROM :"role";
+COMMIT;
