@@ -83,9 +83,9 @@ def test_a_secret_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_nats_gets_its_servers_and_credentials(file: Path) -> None:
     settings = nats_connection(
-        NatsSettings(url="nats://a:1, nats://b:2", user="worker", password_file=file)
+        NatsSettings(url="tls://a:1, tls://b:2", user="worker", password_file=file)
     )
-    assert settings.servers == ("nats://a:1", "nats://b:2")
+    assert settings.servers == ("tls://a:1", "tls://b:2")
     assert (settings.user, settings.password) == ("worker", CANARY)
     assert CANARY not in repr(settings)
     assert nats_connection(NatsSettings(credentials_file=file)).credentials_file == file

@@ -13,12 +13,16 @@ from snapshot_openbao.decryptor import TransitDecryptor
 from snapshot_openbao.envelope import EnvelopeCipher
 from snapshot_openbao.keys import TransitKeys
 from snapshot_openbao.login import (
+    KUBERNETES_JWT_FILE,
     AppRoleLogin,
     Credential,
+    JwtLogin,
     Login,
     SecretFile,
     SecretText,
     TokenLogin,
+    WrappedAppRoleLogin,
+    WrappedSecretId,
 )
 from snapshot_openbao.paths import key_name
 from snapshot_openbao.resealer import SealedBodyResealer
@@ -26,12 +30,14 @@ from snapshot_openbao.rewrapper import TransitRewrapper
 from snapshot_openbao.sealed_body import SealedBodyCipher
 
 __all__ = [
+    "KUBERNETES_JWT_FILE",
     "Address",
     "AppRoleLogin",
     "CompressedCipher",
     "Credential",
     "DataKeyLimits",
     "EnvelopeCipher",
+    "JwtLogin",
     "Limits",
     "Login",
     "OpenBao",
@@ -45,5 +51,7 @@ __all__ = [
     "TransitDecryptor",
     "TransitKeys",
     "TransitRewrapper",
+    "WrappedAppRoleLogin",
+    "WrappedSecretId",
     "key_name",
 ]
