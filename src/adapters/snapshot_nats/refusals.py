@@ -79,7 +79,7 @@ _BY_VERIFY_CODE: Mapping[int, Refusal] = {
 def refusal_of(error: Exception) -> Refusal | None:
     """What an error of a connection attempt says that does not pass by itself; None if it may."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _BY_VERIFY_CODE.get(error.verify_code, Refusal.CERTIFICATE_UNTRUSTED)
+        return _BY_VERIFY_CODE.get(getattr(error, "verify_code", 0), Refusal.CERTIFICATE_UNTRUSTED)
     if isinstance(error, ssl.SSLError):
         return Refusal.OUR_CERTIFICATE if "ALERT" in (error.reason or "") else None
     if isinstance(error, errors.SecureConnWantedError):

@@ -164,7 +164,9 @@ def _problem_of(error: Exception) -> Problem:
         return Problem.BAD_ADDRESS
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _BY_VERIFY_CODE.get(cause.verify_code, Problem.UNTRUSTED_CERTIFICATE)
+            return _BY_VERIFY_CODE.get(
+                getattr(cause, "verify_code", 0), Problem.UNTRUSTED_CERTIFICATE
+            )
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
             return Problem.NOT_OPENBAO
     if isinstance(error, Timeout):

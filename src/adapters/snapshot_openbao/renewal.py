@@ -13,16 +13,20 @@ _AT_LEAST_SECONDS = 1.0
 _TRY_AGAIN_AT_MOST_SECONDS = 30.0
 
 
-async def lease_runs_out(grant: Grant, renew: Callable[[], Awaitable[Grant | Problem]]) -> None:
+async def lease_runs_out(
+    grant: Grant,
+    renew: Callable[[], Awaitable[Grant | Problem]],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
     """Renews while that brings the whole lease; returns when a new login is due.
 
     That is after two thirds of a lease that is not renewed, or to less than it was granted for.
     While OpenBao is away it is asked again and again; a token that died meanwhile is refused.
-    The lease runs by the server's clock, so nothing here is for a clock that a test owns.
+    The lease runs by the server's clock, so what is slept is real time unless `sleep` is given.
     """
     wait_seconds = grant.lease_seconds * _AFTER
     while True:
-        await asyncio.sleep(max(wait_seconds, _AT_LEAST_SECONDS))
+        await sleep(max(wait_seconds, _AT_LEAST_SECONDS))
         if not grant.is_renewable:
             return
         answer = await renew()

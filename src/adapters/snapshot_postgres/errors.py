@@ -153,7 +153,7 @@ def _longest_match(table: Mapping[str, T], sqlstate: str) -> T | None:
 def _tls_problem_of(error: BaseException) -> str:
     """What is wrong with TLS that an operator must mend; empty if it is something else."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _TLS_PROBLEM_BY_VERIFY_CODE.get(error.verify_code, _UNTRUSTED)
+        return _TLS_PROBLEM_BY_VERIFY_CODE.get(getattr(error, "verify_code", 0), _UNTRUSTED)
     if isinstance(error, ssl.SSLError):
         if error.library in ("PEM", "X509"):
             return _FILES
