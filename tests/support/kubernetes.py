@@ -13,6 +13,7 @@ from support.authority import KeyPair
 
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 _NAMESPACE, _ACCOUNT = "routers", "snapshot-ingest"
+_UID = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 
 
 @frozen
@@ -34,7 +35,7 @@ class KubernetesApi:
 
 def claims_of_pod() -> dict[str, object]:
     """What Kubernetes writes into the token of a pod with that service account."""
-    account = {"name": _ACCOUNT, "uid": "6b0f2c1e"}
+    account = {"name": _ACCOUNT, "uid": _UID}
     return {
         "sub": f"system:serviceaccount:{_NAMESPACE}:{_ACCOUNT}",
         "iss": "https://kubernetes.default.svc",
@@ -54,9 +55,9 @@ def kubernetes_api(certificate: KeyPair) -> Iterator[KubernetesApi]:
             is_known = self.path == _REVIEWS and body["spec"]["token"] in known
             status: dict[str, object] = {"authenticated": is_known}
             if is_known:
-                groups = ["system:serviceaccounts", f"system:serviceaccounts:{_NAMESPACE}"]
                 username = f"system:serviceaccount:{_NAMESPACE}:{_ACCOUNT}"
-                status["user"] = {"username": username, "uid": "6b0f2c1e", "groups": groups}
+                status["audiences"] = body["spec"].get("audiences", [])
+                status["user"] = {"username": username, "uid": _UID}
             answer = json.dumps({**body, "status": status}).encode()
             self.send_response(201)
             self.send_header("Content-Type", "application/json")
