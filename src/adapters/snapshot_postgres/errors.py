@@ -132,15 +132,15 @@ class Fault:
 def fault_of(error: BaseException) -> Fault:
     """What is to be done about a driver's error."""
     name = type(error).__name__
+    tls_problem = _tls_problem_of(error)
+    if tls_problem:
+        return Fault(FaultKind.MISCONFIGURED, name, tls_problem=tls_problem)
     if isinstance(error, asyncpg.PostgresError):
         sqlstate = str(error.sqlstate or "")
         kind = _longest_match(_KIND_BY_SQLSTATE, sqlstate) or FaultKind.UNAVAILABLE
         if isinstance(error, asyncpg.InvalidCachedStatementError):
             kind = FaultKind.REPEATABLE  # a migration ran; asyncpg prepares it anew
         return Fault(kind, name, sqlstate, str(error.constraint_name or ""))
-    tls_problem = _tls_problem_of(error)
-    if tls_problem:
-        return Fault(FaultKind.MISCONFIGURED, name, tls_problem=tls_problem)
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Fault(FaultKind.MISCONFIGURED, name)
     return Fault(FaultKind.UNAVAILABLE, name)
@@ -150,8 +150,11 @@ def _longest_match(table: Mapping[str, T], sqlstate: str) -> T | None:
     return table.get(sqlstate, table.get(sqlstate[:2]))
 
 
-def _tls_problem_of(error: BaseException) -> str:
+def _tls_problem_of(error: BaseException | None) -> str:
     """What is wrong with TLS that an operator must mend; empty if it is something else."""
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError):
+        # With TLS 1.3 a server says what it thinks of our certificate after the handshake.
+        return _tls_problem_of(error.__cause__ or error.__context__)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _TLS_PROBLEM_BY_VERIFY_CODE.get(getattr(error, "verify_code", 0), _UNTRUSTED)
     if isinstance(error, ssl.SSLError):
