@@ -135,6 +135,20 @@ async def test_a_private_ca_is_not_trusted_unless_it_is_configured(
     assert "certificate is not trusted" in await refusal(urls["good"], None)
 
 
+async def test_a_ca_file_that_is_replaced_counts_from_the_next_connection_on(
+    urls: Mapping[str, str], authority: Authority, tmp_path: Path
+) -> None:
+    ca_file = Authority(tmp_path).ca_file
+    settings = OpenBaoSettings(url=urls["good"], ca_file=ca_file, token=Secret(_TOKEN))
+    clock = SystemClock()
+    async with openbao("openbao", settings, Settings(openbao=settings), clock) as bao:
+        cipher = TransitCipher(bao, clock)
+        with pytest.raises(Misconfigured, match="certificate is not trusted"):
+            await cipher.check()
+        ca_file.write_text(authority.pem)
+        await cipher.check()
+
+
 async def test_a_ca_file_that_is_not_there_is_misconfigured(
     urls: Mapping[str, str], tmp_path: Path
 ) -> None:

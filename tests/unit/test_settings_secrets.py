@@ -236,7 +236,7 @@ def test_an_approle_may_be_mounted_elsewhere() -> None:
             "reader.openbao has an AppRole and a kubernetes_role",
         ),
         (
-            OpenBaoSettings(role_id="r", secret_id=Secret(CANARY), wrapped_secret_id_file=Path("")),
+            OpenBaoSettings(role_id="r", secret_id=Secret(CANARY), wrapped_secret_id_file=Path()),
             "reader.openbao has a secret_id and a wrapped_secret_id_file",
         ),
     ],

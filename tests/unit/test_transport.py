@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import dedent
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from attrs import evolve
 from typed_settings import Secret
 
 from snapshot_ingest.clock import SystemClock
@@ -244,6 +246,19 @@ def test_a_file_of_tls_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refused(lambda: admin_connection(settings)).startswith(
         f"admin.postgres.ca_file {missing} cannot be read"
     )
+
+
+def test_the_documented_example_is_taken_and_speaks_tls_to_all(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
+    config = tmp_path / "snapshot-ingest.toml"
+    config.write_text(dedent(text.partition("   ```toml\n")[2].partition("   ```\n")[0]))
+    settings = load_settings(config, (), {})
+    assert nats_connection(evolve(settings.nats, credentials_file=None)).demands_tls
+    assert settings.openbao.url == "https://openbao.example:8200"
+    for section in (settings, settings.reader, settings.operator, settings.admin):
+        assert section.postgres.dsn is not None
+        dsn = section.postgres.dsn.get_secret_value()
+        assert dsn_of(dsn, section.postgres)["sslmode"] == "verify-full"
 
 
 def test_the_certificate_and_key_of_nats_go_together() -> None:
