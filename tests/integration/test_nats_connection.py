@@ -213,5 +213,5 @@ async def test_tls_works_with_a_server_that_speaks_it(tmp_path: Path) -> None:
         client = await connect(ConnectionSettings(servers=(url,), tls=trusting))
         await client.flush(5)
         await client.close()
-        with pytest.raises(Unavailable):
+        with pytest.raises(Misconfigured, match="certificate is not trusted"):
             await connect(ConnectionSettings(servers=(url,), connect_timeout=SHORTLY))

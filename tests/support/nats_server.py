@@ -78,6 +78,11 @@ class OwnNatsServer:
         self._process = subprocess.Popen(argv)  # noqa: ASYNC220 - it only starts it
         await eventually(self._is_ready if has_jetstream else self._is_up)
 
+    async def start_with(self, extra: str) -> None:
+        """The same with another configuration."""
+        self._configure(extra)
+        await self.start()
+
     def kill(self) -> None:
         """Ends it at once; there is nothing left of it when this returns."""
         if self._process is not None:

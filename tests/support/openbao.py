@@ -100,6 +100,23 @@ class RawOpenBao:
         token: str = auth["client_token"]
         return token
 
+    async def wrapped(self, method: str, path: str, /) -> str:
+        """The wrapping token of what the call answers."""
+        answer = await self._client.request(
+            method,
+            f"/v1/{path}",
+            headers={"X-Vault-Token": self._token, "X-Vault-Wrap-TTL": "60"},
+        )
+        token: str = answer.raise_for_status().json()["wrap_info"]["token"]
+        return token
+
+    async def unwrap(self, wrapping: str) -> None:
+        """Spends a wrapping token, as somebody does who came before."""
+        answer = await self._client.post(
+            "/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": wrapping}
+        )
+        answer.raise_for_status()
+
     async def revoke_tokens_of_role(self, login: AppRoleLogin) -> int:
         """Revokes every live token of the login's role; returns how many there were."""
         revoked = 0

@@ -110,12 +110,19 @@ def test_every_command_has_help(command: CommandLine, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nats.url", "postgres.dsn", "openbao.role_id", "admin.openbao.token", "nats.stream"]
+    ("name", "value"),
+    [
+        ("nats.url", f"tls://{CANARY}"),
+        ("postgres.dsn", f"postgresql://{CANARY}/db"),
+        ("openbao.role_id", CANARY),
+        ("admin.openbao.token", CANARY),
+        ("nats.stream", CANARY),
+    ],
 )
 def test_up_is_never_led_to_other_servers_by_the_environment(
-    command: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv(variable_of(name), CANARY)
+    monkeypatch.setenv(variable_of(name), value)
     monkeypatch.setenv("SNAPSHOT_INGEST_CONFIG", "another-installation.toml")
     ended = command("up", "--ephemeral", "--publish", "no-such-file")
     assert ended.line().startswith(f"{name} is set, and `up` works on the servers that it starts")
@@ -157,7 +164,7 @@ def test_up_may_be_tuned(command: CommandLine) -> None:
         (("run",), 1, "postgres.dsn is not set"),
         (("--config", "missing.toml", "run"), 1, "missing.toml: there is none"),
         (("--set", "bogus=1", "run"), 1, "there is no setting 'bogus'"),
-        (("--set", "nats.url=nats://elsewhere", "up"), 1, "nats.url is set, and `up` works on"),
+        (("--set", "nats.url=tls://elsewhere", "up"), 1, "nats.url is set, and `up` works on"),
         (("--set", "dedup=canonical", "up"), 1, "this value of dedup is not built yet"),
     ],
 )
@@ -243,7 +250,8 @@ def test_config_show_lists_every_setting_on_a_whole_line_and_shows_no_secret(
 ) -> None:
     secrets = {name for name, kind in option_paths() if is_secret(kind)}
     for name in secrets:
-        monkeypatch.setenv(variable_of(name), CANARY)
+        beginning = "postgresql://host/" if name.endswith(".dsn") else ""
+        monkeypatch.setenv(variable_of(name), beginning + CANARY)
     monkeypatch.setenv("COLUMNS", "20")
     ended = command("--set", "nats.user=[red]markup", "config", "show")
     assert not ended.code

@@ -22,6 +22,7 @@ ALL_SETTINGS = [name for name, _ in option_paths()]
 SWITCHES = {name for name, kind in option_paths() if kind is bool}
 SECRETS = [name for name, kind in option_paths() if is_secret(kind)]
 NO_SCALARS = [f'["{CANARY}"]', f'{{x = "{CANARY}"}}']
+_BEGINNINGS = {"url": "https://host", "dsn": "postgresql://host"}
 
 
 def variable_of(name: str) -> str:
@@ -37,7 +38,8 @@ def a_value_for(name: str) -> str:
         return "7s"
     if isinstance(default, bool):
         return "false"
-    return "7" if isinstance(default, int) else f"/value/of/{name}"
+    last = name.rpartition(".")[2]
+    return "7" if isinstance(default, int) else f"{_BEGINNINGS.get(last, '')}/value/of/{name}"
 
 
 def text_of(value: object) -> str:
@@ -180,8 +182,13 @@ def test_the_file_may_be_named_by_the_environment_and_the_argument_is_stronger(
 
 def test_every_setting_can_come_from_the_environment() -> None:
     values = {name: a_value_for(name) for name in ALL_SETTINGS}
-    values |= {"hash_policy": "audit", "on_rejected": "discard", "cipher.format": "envelope"}
-    values["nats.inbox_prefix"] = "_INBOX_ours"
+    values |= {
+        "nats.url": "tls://host",
+        "nats.inbox_prefix": "_INBOX_ours",
+        "hash_policy": "audit",
+        "on_rejected": "discard",
+        "cipher.format": "envelope",
+    }
     settings = load_settings(None, (), {variable_of(name): values[name] for name in ALL_SETTINGS})
     assert {name: text_of(value_of(settings, name)) for name in ALL_SETTINGS} == values
 
@@ -362,11 +369,13 @@ def test_an_address_with_credentials_is_refused(name: str, credentials: str) -> 
 
 
 def test_settings_show_no_secret() -> None:
-    settings = load_settings(None, (), {variable_of(name): CANARY for name in SECRETS})
+    values = dict.fromkeys(SECRETS, CANARY)
+    values |= {name: f"postgresql://role:{CANARY}@host/db" for name in SECRETS if "dsn" in name}
+    settings = load_settings(None, (), {variable_of(name): values[name] for name in SECRETS})
     assert CANARY not in f"{settings} {settings!r}"
     for name in SECRETS:
         assert CANARY not in f"{value_of(settings, name)} {value_of(settings, name)!r}"
-        assert value_of(settings, name).get_secret_value() == CANARY
+        assert value_of(settings, name).get_secret_value() == values[name]
 
 
 def test_the_secrets_are_all_known_as_such() -> None:
@@ -374,6 +383,7 @@ def test_the_secrets_are_all_known_as_such() -> None:
     vaults = ["openbao", "reader.openbao", "operator.openbao", "admin.openbao"]
     assert set(SECRETS) == {
         "nats.password",
+        "nats.token",
         *(f"{each}.{secret}" for each in sections for secret in ("dsn", "password")),
         *(f"{each}.{secret}" for each in vaults for secret in ("token", "secret_id")),
     }

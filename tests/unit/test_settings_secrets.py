@@ -12,6 +12,7 @@ from snapshot_ingest.connections import (
     openbao,
     postgres_pool,
 )
+from snapshot_ingest.openbao_login import openbao_login
 from snapshot_ingest.settings import (
     NatsSettings,
     OpenBaoSettings,
@@ -20,6 +21,7 @@ from snapshot_ingest.settings import (
 )
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_ingest.settings.secret_values import secret_value
+from snapshot_openbao import KUBERNETES_JWT_FILE, AppRoleLogin, JwtLogin, SecretFile
 
 CANARY = "canary-1c9e77f0"
 
@@ -83,12 +85,15 @@ def test_a_secret_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_nats_gets_its_servers_and_credentials(file: Path) -> None:
     settings = nats_connection(
-        NatsSettings(url="nats://a:1, nats://b:2", user="worker", password_file=file)
+        NatsSettings(url="tls://a:1, tls://b:2", user="worker", password_file=file)
     )
-    assert settings.servers == ("nats://a:1", "nats://b:2")
+    assert settings.servers == ("tls://a:1", "tls://b:2")
     assert (settings.user, settings.password) == ("worker", CANARY)
     assert CANARY not in repr(settings)
     assert nats_connection(NatsSettings(credentials_file=file)).credentials_file == file
+    assert nats_connection(NatsSettings(nkey_seed_file=file)).nkey_seed_file == file
+    assert nats_connection(NatsSettings(token_file=file)).token == CANARY
+    assert CANARY not in repr(nats_connection(NatsSettings(token_file=file)))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +104,10 @@ def test_nats_gets_its_servers_and_credentials(file: Path) -> None:
         (
             NatsSettings(user="w", password=Secret(CANARY), credentials_file=Path("x")),
             "nats has a user and a credentials_file",
+        ),
+        (
+            NatsSettings(token=Secret(CANARY), nkey_seed_file=Path("x")),
+            "nats has a token and a nkey_seed_file",
         ),
     ],
 )
@@ -166,11 +175,31 @@ async def opened(settings: OpenBaoSettings, root: Settings | None = None) -> Non
         OpenBaoSettings(token_file=Path("token")),
         OpenBaoSettings(role_id="reader", secret_id=Secret(CANARY)),
         OpenBaoSettings(role_id="reader", secret_id_file=Path("secret")),
+        OpenBaoSettings(role_id="reader", wrapped_secret_id_file=Path("wrapped")),
+        OpenBaoSettings(kubernetes_role="reader"),
+        OpenBaoSettings(jwt_role="reader", jwt_file=Path("jwt")),
     ],
-    ids=["token", "token-file", "approle", "approle-file"],
+    ids=["token", "token-file", "approle", "approle-file", "wrapped", "kubernetes", "jwt"],
 )
-async def test_openbao_is_entered_with_a_token_or_an_approle(settings: OpenBaoSettings) -> None:
+async def test_openbao_is_entered_in_one_of_many_ways(settings: OpenBaoSettings) -> None:
     await opened(settings)
+
+
+def test_a_jwt_comes_from_where_kubernetes_puts_it_or_from_its_file() -> None:
+    pod = openbao_login("openbao", OpenBaoSettings(kubernetes_role="ingest"))
+    assert pod == JwtLogin("ingest", SecretFile(KUBERNETES_JWT_FILE), "kubernetes")
+    own = OpenBaoSettings(kubernetes_role="ingest", jwt_file=Path("t"), auth_mount="k8s/east")
+    assert openbao_login("openbao", own) == JwtLogin("ingest", SecretFile(Path("t")), "k8s/east")
+    jwt = OpenBaoSettings(jwt_role="ingest", jwt_file=Path("t"))
+    assert openbao_login("openbao", jwt) == JwtLogin("ingest", SecretFile(Path("t")), "jwt")
+
+
+def test_an_approle_may_be_mounted_elsewhere() -> None:
+    login = openbao_login(
+        "openbao", OpenBaoSettings(role_id="r", secret_id_file=Path("s"), auth_mount="machines")
+    )
+    assert isinstance(login, AppRoleLogin)
+    assert login.mount == "machines"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +225,20 @@ async def test_openbao_is_entered_with_a_token_or_an_approle(settings: OpenBaoSe
             "reader.openbao.secret_id and reader.openbao.secret_id_file are both set",
         ),
         (OpenBaoSettings(token=Secret("")), "reader.openbao.token is empty"),
+        (OpenBaoSettings(jwt_role="r"), "reader.openbao has a jwt_role alone"),
+        (OpenBaoSettings(jwt_file=Path("t")), "reader.openbao has a jwt_file alone"),
+        (
+            OpenBaoSettings(jwt_role="r", jwt_file=Path("t"), kubernetes_role="r"),
+            "reader.openbao has a kubernetes_role and a jwt_role",
+        ),
+        (
+            OpenBaoSettings(role_id="r", kubernetes_role="r", secret_id=Secret(CANARY)),
+            "reader.openbao has an AppRole and a kubernetes_role",
+        ),
+        (
+            OpenBaoSettings(role_id="r", secret_id=Secret(CANARY), wrapped_secret_id_file=Path()),
+            "reader.openbao has a secret_id and a wrapped_secret_id_file",
+        ),
     ],
 )
 async def test_credentials_of_openbao_that_do_not_do_are_refused(

@@ -16,6 +16,7 @@ from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages
 from snapshot_nats.publisher import SnapshotPublisher
 from snapshot_nats.source import JetStreamSource
 from snapshot_nats.stream import DEFAULT_STREAM, SUBJECTS, StreamShape, ensure_stream
+from snapshot_nats.tls import TlsFiles
 
 __all__ = [
     "DEFAULT_DURABLE",
@@ -32,6 +33,7 @@ __all__ = [
     "SnapshotPublisher",
     "SourceSettings",
     "StreamShape",
+    "TlsFiles",
     "connect",
     "consumer_progress",
     "differences",

@@ -24,6 +24,7 @@ from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, made_again
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.recreation import Recreation
+from snapshot_nats.refusals import misconfigured
 from snapshot_nats.stream import DEFAULT_STREAM
 
 _READ_TIMEOUT = timedelta(seconds=1)
@@ -80,6 +81,8 @@ class Binding:
     def connected(self) -> SafeClient:
         """The client, if it is connected: publishing otherwise would only seem to succeed."""
         if self._client is None or not self._client.is_connected:
+            if self._client is not None and self._client.refusal is not None:
+                raise misconfigured(self._client.refusal)
             raise Unavailable(
                 Dependency.SOURCE,
                 "not connected to NATS",

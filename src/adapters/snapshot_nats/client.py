@@ -8,6 +8,7 @@ spring each trap on a real server, so a nats-py that moves these methods is noti
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from nats.aio.msg import Msg
 from snapshot_domain.tasks import cancel
 from snapshot_nats.denials import Denials, SubjectDenied
 from snapshot_nats.message import SafeMsg
+from snapshot_nats.refusals import Refusal, refusal_of
+from snapshot_nats.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
@@ -32,19 +35,29 @@ def _nothing() -> None:
 class SafeClient(Client):
     """A client that survives odd messages, late answers and its own callbacks.
 
-    `denials` says which subjects the server refuses us. `refused_by` is the class name of the
-    error that a server last refused a connection with for a reason that does not pass by
-    itself. `on_lost` is called when the connection is lost, and may not raise.
+    `denials` says which subjects the server refuses us. `refusal` is why the last attempt to
+    connect came to nothing, if that does not pass by itself. With `tls_files` each connection
+    reads them anew. Unless it `follows` them, the servers that a server tells of are ignored:
+    they are nobody's choice, and may be anywhere. `on_lost` is called when the connection is
+    lost, and may not raise.
     """
 
     msg_class: type[Msg] = SafeMsg
 
-    def __init__(self, *, demands_tls: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        demands_tls: bool = False,
+        tls_files: TlsFiles | None = None,
+        follows: bool = True,
+    ) -> None:
         super().__init__()
         self.demands_tls = demands_tls
+        self._tls_files = tls_files
+        self._follows = follows
         self.denials = Denials()
         self._has_told_denial = False
-        self.refused_by: str | None = None
+        self.refusal: Refusal | None = None
         self.on_lost: Callable[[], None] = _nothing
 
     async def note_error(self, error: Exception) -> None:
@@ -54,8 +67,7 @@ class SafeClient(Client):
         if denied:
             self._note_denied(*denied.groups())
             return
-        if isinstance(error, errors.SecureConnWantedError) or "authorization violation" in text:
-            self.refused_by = type(error).__name__
+        self.refusal = refusal_of(error) or self.refusal
         _log.warning("NATS connection: %s", type(error).__name__)
 
     def _note_denied(self, what: str, subject: str) -> None:
@@ -72,6 +84,7 @@ class SafeClient(Client):
         """nats-py's `disconnected_cb`."""
         if not self.is_closed:
             _log.warning("NATS connection lost")
+        self.refusal = None
         self.denials.subscriptions.clear()  # the next connection asks for them anew
         self._has_told_denial = False
         self._fail_who_waits()
@@ -80,7 +93,7 @@ class SafeClient(Client):
     async def note_restored(self) -> None:
         """nats-py's `reconnected_cb`."""
         _log.info("NATS connection restored")
-        self.refused_by = None
+        self.refusal = None
 
     async def note_closed(self) -> None:
         """nats-py's `closed_cb`: this client is of no more use."""
@@ -132,7 +145,17 @@ class SafeClient(Client):
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""
         if initial_connection and self.demands_tls and not info.get("tls_required"):
             raise errors.SecureConnWantedError
+        if not self._follows:
+            info.pop("connect_urls", None)
         await super()._process_info(info, initial_connection)
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What nats-py asks for at each connection. Raises `TlsFilesUnreadable`."""
+        if self._tls_files is not None:
+            return self._tls_files.context()
+        context: ssl.SSLContext = super().ssl_context
+        return context
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
         """Drops headers that nats-py can't read: publishers choose them, and we need none."""

@@ -8,11 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nkeys
 from attrs import field, frozen
 
 from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
 from snapshot_nats.client import SafeClient
 from snapshot_nats.errors import NATS_FAULTS
+from snapshot_nats.refusals import misconfigured
+from snapshot_nats.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
 
@@ -25,16 +28,21 @@ _CREDENTIAL_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 class ConnectionSettings:
     """Where the servers are and who we are to them. Its repr shows no server and no secret.
 
-    With a `tls://` server, or `tls`, a server that does not speak TLS is refused.
+    With a `tls://` server, `tls_files` or `tls`, a server that does not speak TLS is refused.
+    In clear, only these servers are connected to, and none that they tell of unless
+    `clear_beyond_configured`.
     """
 
     servers: tuple[str, ...] = field(default=("nats://127.0.0.1:4222",), repr=False)
     name: str = "snapshot-ingest"
     credentials_file: Path | None = None
+    nkey_seed_file: Path | None = None
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+    tls_files: TlsFiles | None = None
+    clear_beyond_configured: bool = True
     inbox_prefix: str = "_INBOX"
     connect_timeout: timedelta = timedelta(seconds=5)
     reconnect_wait: timedelta = timedelta(seconds=1)
@@ -43,21 +51,30 @@ class ConnectionSettings:
     @property
     def demands_tls(self) -> bool:
         """Whether a connection in clear is refused."""
-        return self.tls is not None or any(
-            urlsplit(server).scheme == "tls" for server in self.servers
-        )
+        if self.tls is not None or self.tls_files is not None:
+            return True
+        return any(urlsplit(server).scheme == "tls" for server in self.servers)
+
+    @property
+    def follows(self) -> bool:
+        """Whether servers that a server tells of are connected to as well."""
+        return self.demands_tls or self.clear_beyond_configured
 
 
 async def connect(settings: ConnectionSettings) -> SafeClient:
     """A connected client, which reconnects for ever.
 
     Raises `Unavailable` when no server answers within `connect_timeout`, and `Misconfigured`
-    when one answers and refuses us, speaks no TLS where we demand it, or our credentials file
-    is none.
+    when one answers and refuses us, or we refuse it for its certificate or for speaking no TLS,
+    or one of our files is none.
     """
     if settings.credentials_file is not None:
         _look_at(settings.credentials_file)
-    client = SafeClient(demands_tls=settings.demands_tls)
+    if settings.nkey_seed_file is not None:
+        _look_at_seed(settings.nkey_seed_file)
+    client = SafeClient(
+        demands_tls=settings.demands_tls, tls_files=settings.tls_files, follows=settings.follows
+    )
     try:
         await asyncio.wait_for(
             _start(client, settings), timeout=settings.connect_timeout.total_seconds()
@@ -96,6 +113,23 @@ def _look_at(credentials_file: Path) -> None:
         )
 
 
+def _look_at_seed(seed_file: Path) -> None:
+    """Raises `Misconfigured` for a file whose error in nats-py would hold the seed."""
+    is_seed = False
+    try:
+        nkeys.from_seed(bytearray(seed_file.read_bytes().strip())).wipe()
+        is_seed = True
+    except (OSError, ValueError, nkeys.NkeysError):
+        pass  # what is wrong with it is said below, without the error
+    if not is_seed:
+        raise Misconfigured(
+            Dependency.SOURCE,
+            f"the nkey seed file {seed_file} cannot be read or is none",
+            expected="the seed of a user's nkey, which begins with SU",
+            next_step="make it with `nk -gen user`, readable for this process",
+        )
+
+
 async def _start(client: SafeClient, settings: ConnectionSettings) -> None:
     # nats-py annotates seconds as int, and takes fractions.
     connect: Callable[..., Awaitable[None]] = client.connect
@@ -103,6 +137,7 @@ async def _start(client: SafeClient, settings: ConnectionSettings) -> None:
         servers=list(settings.servers),
         name=settings.name,
         user_credentials=settings.credentials_file,
+        nkeys_seed=settings.nkey_seed_file,
         user=settings.user,
         password=settings.password,
         token=settings.token,
@@ -120,19 +155,8 @@ async def _start(client: SafeClient, settings: ConnectionSettings) -> None:
 
 
 def _failure(client: SafeClient, settings: ConnectionSettings, reason: str) -> DependencyError:
-    if client.refused_by == "SecureConnWantedError":
-        return Misconfigured(
-            Dependency.SOURCE,
-            "the NATS server speaks no TLS",
-            expected="TLS, because a tls:// address or a TLS context is configured",
-            next_step="enable TLS on the server, or configure nats:// on purpose",
-        )
-    if client.refused_by is not None:
-        return Misconfigured(
-            Dependency.SOURCE,
-            "the NATS server refuses our credentials",
-            next_step="check the user, password, token or credentials file",
-        )
+    if client.refusal is not None:
+        return misconfigured(client.refusal)
     seconds = settings.connect_timeout.total_seconds()
     return Unavailable(
         Dependency.SOURCE,

@@ -13,12 +13,16 @@ from snapshot_openbao.decryptor import TransitDecryptor
 from snapshot_openbao.envelope import EnvelopeCipher
 from snapshot_openbao.keys import TransitKeys
 from snapshot_openbao.login import (
+    KUBERNETES_JWT_FILE,
     AppRoleLogin,
     Credential,
+    JwtLogin,
     Login,
     SecretFile,
     SecretText,
     TokenLogin,
+    WrappedAppRoleLogin,
+    WrappedSecretId,
 )
 from snapshot_openbao.paths import key_name
 from snapshot_openbao.resealer import SealedBodyResealer
@@ -27,12 +31,14 @@ from snapshot_openbao.sealed_body import SealedBodyCipher
 from snapshot_openbao.tenant_keys import TransitTenantKeys
 
 __all__ = [
+    "KUBERNETES_JWT_FILE",
     "Address",
     "AppRoleLogin",
     "CompressedCipher",
     "Credential",
     "DataKeyLimits",
     "EnvelopeCipher",
+    "JwtLogin",
     "Limits",
     "Login",
     "OpenBao",
@@ -47,5 +53,7 @@ __all__ = [
     "TransitKeys",
     "TransitRewrapper",
     "TransitTenantKeys",
+    "WrappedAppRoleLogin",
+    "WrappedSecretId",
     "key_name",
 ]

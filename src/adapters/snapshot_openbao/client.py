@@ -6,7 +6,7 @@ hold the token and the body in `.request`, those of hvac the whole answer in the
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,15 @@ from snapshot_openbao.errors import Problem
 
 _PIECE_BYTES = 64 * 1024
 _JSON = {"Content-Type": "application/json"}
+
+# OpenSSL's numbers of what it found wrong with a certificate (X509_V_ERR_…).
+_BY_VERIFY_CODE: Mapping[int, Problem] = {
+    10: Problem.EXPIRED_CERTIFICATE,
+    62: Problem.CERTIFICATE_OF_ANOTHER_HOST,  # by name
+    64: Problem.CERTIFICATE_OF_ANOTHER_HOST,  # by IP address
+}
+# What OpenSSL makes of a server that answers in clear; the word differs between its versions.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
 
 
 @frozen
@@ -157,8 +166,13 @@ def _seconds_of(header: str) -> timedelta | None:
 def _problem_of(error: Exception) -> Problem:
     if isinstance(error, MissingSchema | InvalidSchema | InvalidURL):
         return Problem.BAD_ADDRESS
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-        return Problem.UNTRUSTED_CERTIFICATE
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _BY_VERIFY_CODE.get(
+                getattr(cause, "verify_code", 0), Problem.UNTRUSTED_CERTIFICATE
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+            return Problem.NOT_OPENBAO
     if isinstance(error, Timeout):
         return Problem.NO_TIME_LEFT
     if isinstance(error, RequestException | HTTPError | ConnectionError):

@@ -1,4 +1,4 @@
-"""A logged-in connection to OpenBao: its threads, its token, and one new login where that dies."""
+"""A logged-in connection to OpenBao: its threads, its token, which is renewed, and new logins."""
 
 import asyncio
 import logging
@@ -11,9 +11,12 @@ from typing import Generic, Self, TypeVar
 from attrs import field, frozen
 
 from snapshot_domain.ports.clock import Clock
+from snapshot_domain.tasks import cancel
 from snapshot_openbao.client import Address, HttpClient, Reply
-from snapshot_openbao.errors import Problem
+from snapshot_openbao.errors import Problem, fault_of
+from snapshot_openbao.grants import Grant, renewed
 from snapshot_openbao.login import Login
+from snapshot_openbao.renewal import lease_runs_out, passes, pause_seconds
 from snapshot_openbao.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -52,11 +55,18 @@ class Request(Generic[_Read]):
 # is all that concurrent calls need to share one new login.
 @frozen(eq=False)
 class _Token:
-    text: str = field(repr=False)
+    grant: Grant
+
+    @property
+    def text(self) -> str:
+        return self.grant.token
 
 
 class OpenBao:
     """Sends requests in parallel, logged in, up to the number of threads at once.
+
+    A token is renewed after two thirds of its lease. Where that brings less than the lease as it
+    was granted, or fails, a new login follows while the old token still lives.
 
     Belongs to one event loop, which is why no lock is needed around the token. Close it, or use
     it as an async context manager. `retry_after` is what the latest answer asked for, `logins`
@@ -79,6 +89,7 @@ class OpenBao:
         self.threads = Threads(threads)
         self._token: _Token | None = None
         self._login_under_way: asyncio.Task[_Token | Problem] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._replaced: deque[tuple[float, _Token]] = deque()
         self._closed = False
         self.retry_after: timedelta | None = None
@@ -127,6 +138,8 @@ class OpenBao:
         if self._closed:
             return
         self._closed = True
+        if self._renewing is not None:
+            await cancel(self._renewing)
         if self._login_under_way is not None:
             await asyncio.wait([self._login_under_way])
         if self._token is not None:
@@ -197,10 +210,34 @@ class OpenBao:
             if self._token is not None:
                 self._replace(self._token)
             self._token = token = _Token(answer)
+            self._renew_in_time(token)
             await self._revoke_unused()
             return token
         finally:
             self._login_under_way = None
+
+    def _renew_in_time(self, token: _Token) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()  # it may be what asked for this login, and waits for it
+        self._renewing = None
+        if token.grant.lease_seconds and not self._closed:
+            self._renewing = asyncio.create_task(self._keep_alive(token))
+
+    async def _keep_alive(self, token: _Token) -> None:
+        """Renews the token, and has another one made before it dies."""
+        await lease_runs_out(token.grant, lambda: self._renew(token))
+        fresh = await self._logged_in(instead_of=token)
+        while passes(fresh):
+            await asyncio.sleep(pause_seconds(token.grant))
+            fresh = await self._logged_in(instead_of=token)
+        if isinstance(fresh, Problem):
+            logger.warning("no new token before the present one dies: %s", fault_of(fresh))
+
+    async def _renew(self, token: _Token) -> Grant | Problem:
+        seconds = self._timing.request_seconds
+        return await self.threads.run(
+            lambda: renewed(self._http, token.text, timeout_seconds=seconds)
+        )
 
     def _replace(self, token: _Token) -> None:
         if self._login.makes_tokens:

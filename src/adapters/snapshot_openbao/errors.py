@@ -36,11 +36,15 @@ class Problem(Enum):
     FORBIDDEN = auto()
     LOGIN_REFUSED = auto()
     CREDENTIAL_UNREADABLE = auto()
+    WRAPPING_SPENT = auto()
+    NOT_WRAPPED_SECRET_ID = auto()
     NO_MOUNT = auto()
     NOT_OPENBAO = auto()
     REDIRECTED = auto()
     BAD_ADDRESS = auto()
     UNTRUSTED_CERTIFICATE = auto()
+    EXPIRED_CERTIFICATE = auto()
+    CERTIFICATE_OF_ANOTHER_HOST = auto()
     CA_UNREADABLE = auto()
     OWN_KEY_MISSING = auto()
     OTHER_KEY_TYPE = auto()
@@ -88,14 +92,26 @@ _FAULTS: Mapping[Problem, _Row] = {
     Problem.LOGIN_REFUSED: _Row(
         Misconfigured,
         "OpenBao refuses the login",
-        expected="a role id and a secret id that belong together",
-        next_step="issue a new secret id",
+        expected="a role that exists, and a secret id or JWT that it accepts",
+        next_step="see the role and the login's mount, or issue a new secret id or JWT",
     ),
     Problem.CREDENTIAL_UNREADABLE: _Row(
         Misconfigured,
-        "the file with the token or secret id for OpenBao cannot be read",
+        "the file with the token, secret id or JWT for OpenBao cannot be read",
         expected="a readable file that is not empty",
         next_step="see the configured path and its mode",
+    ),
+    Problem.WRAPPING_SPENT: _Row(
+        Misconfigured,
+        "the wrapping token of the secret id was spent before, or has expired",
+        expected="one that nobody has unwrapped",
+        next_step="find out who spent it if we did not, and issue a new wrapped secret id",
+    ),
+    Problem.NOT_WRAPPED_SECRET_ID: _Row(
+        Misconfigured,
+        "what the wrapping token held is no secret id",
+        expected="the wrapped answer of auth/<mount>/role/<role>/secret-id",
+        next_step="see who delivers it",
     ),
     Problem.NO_MOUNT: _Row(
         Misconfigured,
@@ -126,6 +142,18 @@ _FAULTS: Mapping[Problem, _Row] = {
         "OpenBao's certificate is not trusted",
         expected="one that the configured CA vouches for, for this host",
         next_step="see the configured CA file",
+    ),
+    Problem.EXPIRED_CERTIFICATE: _Row(
+        Misconfigured,
+        "OpenBao's certificate has expired",
+        expected="one that is valid today",
+        next_step="renew it at the server, and see both clocks",
+    ),
+    Problem.CERTIFICATE_OF_ANOTHER_HOST: _Row(
+        Misconfigured,
+        "OpenBao's certificate is for another host",
+        expected="one for the host in the configured address",
+        next_step="see the configured address, and the names in the certificate",
     ),
     Problem.CA_UNREADABLE: _Row(
         Misconfigured,

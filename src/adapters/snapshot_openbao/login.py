@@ -1,15 +1,20 @@
 """The ways to get a token of OpenBao."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeAlias, final
 
 from attrs import field, frozen
 
-from snapshot_openbao.client import HttpClient, Reply
-from snapshot_openbao.errors import Problem, problem_of_status
+from snapshot_openbao.client import HttpClient
+from snapshot_openbao.errors import Problem
+from snapshot_openbao.grants import Grant, grant_of, remaining
 from snapshot_openbao.paths import checked_mount
-from snapshot_openbao.replies import error_texts, json_object
+from snapshot_openbao.wrapping import unwrapped
+
+KUBERNETES_JWT_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+"""Where Kubernetes puts the token of a pod's service account, and keeps it fresh."""
 
 
 @final
@@ -37,7 +42,7 @@ class SecretText:
 
 @frozen
 class SecretFile:
-    """A token or secret id in a file, read anew for each login, so that it can be replaced."""
+    """A token, secret id or JWT in a file, read anew for each login, so that it can be replaced."""
 
     path: Path
 
@@ -53,22 +58,58 @@ class SecretFile:
 Credential: TypeAlias = SecretText | SecretFile
 
 
+class WrappedSecretId:
+    """A secret id that OpenBao wrapped: `wrapping` is the token that unwraps it, once.
+
+    What it held stays in memory, and the token's file may go. Another token in it is a new
+    delivery, and unwrapped in its turn.
+    """
+
+    __slots__ = ("__secret_id", "__spent", "__wrapping")
+
+    def __init__(self, wrapping: Credential) -> None:
+        self.__wrapping = wrapping
+        self.__spent = ""
+        self.__secret_id: str | None = None
+
+    def obtain(self, http: HttpClient, *, timeout_seconds: float) -> str | Problem:
+        """The secret id, or why there is none. Called by one thread at a time."""
+        token = self.__wrapping.read()
+        if self.__secret_id is not None and token in (self.__spent, Problem.CREDENTIAL_UNREADABLE):
+            return self.__secret_id
+        if isinstance(token, Problem):
+            return token
+        secret_id = unwrapped(http, token, timeout_seconds=timeout_seconds)
+        if isinstance(secret_id, str):
+            self.__spent, self.__secret_id = token, secret_id
+        return secret_id
+
+    def __repr__(self) -> str:
+        return "<WrappedSecretId, sealed>"
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a WrappedSecretId is sealed and cannot be pickled")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__getstate__()
+
+
 class Login(Protocol):
-    """A way to get a token. Called in a thread."""
+    """A way to get a token. Called in a thread, one call at a time."""
 
     @property
     def makes_tokens(self) -> bool:
         """Whether each login makes a token of its own, which is ours to revoke."""
         ...
 
-    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> str | Problem:
-        """A token, or why there is none."""
+    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> Grant | Problem:
+        """A token with its lease, or why there is none."""
         ...
 
 
 @frozen
 class TokenLogin:
-    """Uses a token that somebody else made and revokes."""
+    """Uses a token that somebody else made and revokes; while it can be renewed, it is."""
 
     token: Credential
 
@@ -77,13 +118,14 @@ class TokenLogin:
         """No: the token is not ours."""
         return False
 
-    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> str | Problem:  # noqa: ARG002 - the protocol's parameters
-        """The token as it is now."""
+    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> Grant | Problem:
+        """The token as it is now, with what is left of its lease."""
         token = self.token.read()
         if isinstance(token, Problem):
             return token
-        # Anything else fails where the header is made, with an error that holds the token.
-        return token if token.isascii() and token.isprintable() else Problem.CREDENTIAL_UNREADABLE
+        if not _fits_header(token):
+            return Problem.CREDENTIAL_UNREADABLE
+        return remaining(http, token, timeout_seconds=timeout_seconds)
 
 
 @frozen
@@ -99,26 +141,71 @@ class AppRoleLogin:
         """Yes."""
         return True
 
-    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> str | Problem:
+    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> Grant | Problem:
         """A new token of the role."""
         secret_id = self.secret_id.read()
         if isinstance(secret_id, Problem):
             return secret_id
-        reply = http.post(
-            f"auth/{self.mount}/login",
-            json.dumps({"role_id": self.role_id, "secret_id": secret_id}).encode(),
-            token="",
-            timeout_seconds=timeout_seconds,
-        )
-        return reply if isinstance(reply, Problem) else _token_of(reply)
+        proof = {"role_id": self.role_id, "secret_id": secret_id}
+        return _log_in(http, self.mount, proof, timeout_seconds)
 
 
-def _token_of(reply: Reply) -> str | Problem:
-    if reply.status != 200:
-        problem = problem_of_status(reply.status, error_texts(reply.body))
-        refused = problem in (Problem.INPUT_REFUSED, Problem.FORBIDDEN, Problem.NO_MOUNT)
-        return Problem.LOGIN_REFUSED if refused else problem
-    answer = json_object(reply.body) or {}
-    auth = answer.get("auth")
-    token = auth.get("client_token") if isinstance(auth, dict) else None
-    return token if isinstance(token, str) and token else Problem.NOT_OPENBAO
+@frozen
+class WrappedAppRoleLogin:
+    """The same with a secret id that is delivered wrapped."""
+
+    role_id: str = field(repr=False)
+    secret_id: WrappedSecretId
+    mount: str = field(default="approle", converter=checked_mount)
+
+    @property
+    def makes_tokens(self) -> bool:
+        """Yes."""
+        return True
+
+    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> Grant | Problem:
+        """A new token of the role."""
+        secret_id = self.secret_id.obtain(http, timeout_seconds=timeout_seconds)
+        if isinstance(secret_id, Problem):
+            return secret_id
+        login = AppRoleLogin(self.role_id, SecretText(secret_id), self.mount)
+        return login.log_in(http, timeout_seconds=timeout_seconds)
+
+
+@frozen
+class JwtLogin:
+    """Logs in with a signed token (JWT), at OpenBao's method `jwt` or, by its mount, `kubernetes`.
+
+    Both take the same request. The file is read anew for each login, since whoever issues such
+    tokens replaces them within hours. Raises `Misconfigured` if the mount is no name.
+    """
+
+    role: str
+    jwt: Credential
+    mount: str = field(default="jwt", converter=checked_mount)
+
+    @property
+    def makes_tokens(self) -> bool:
+        """Yes."""
+        return True
+
+    def log_in(self, http: HttpClient, *, timeout_seconds: float) -> Grant | Problem:
+        """A new token of the role."""
+        jwt = self.jwt.read()
+        if isinstance(jwt, Problem):
+            return jwt
+        return _log_in(http, self.mount, {"role": self.role, "jwt": jwt}, timeout_seconds)
+
+
+def _log_in(
+    http: HttpClient, mount: str, proof: Mapping[str, str], timeout_seconds: float
+) -> Grant | Problem:
+    reply = http.post(
+        f"auth/{mount}/login", json.dumps(proof).encode(), token="", timeout_seconds=timeout_seconds
+    )
+    return reply if isinstance(reply, Problem) else grant_of(reply)
+
+
+def _fits_header(token: str) -> bool:
+    """Anything else fails where the header is made, with an error that holds the token."""
+    return token.isascii() and token.isprintable()

@@ -72,8 +72,25 @@ _NEXT_STEP_BY_SQLSTATE = {
     "3F000": "run `snapshot-ingest migrate`",
     "42501": "grant the role its rights: `snapshot-ingest migrate` does",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
-    "client": "check the connection's settings, above all address and certificates",
+    "client": "check the connection's settings, above all the address and ca_file",
 }
+
+_EXPIRED = "the server's certificate has expired"
+_OTHER_HOST = "the server's certificate is for another host"
+_UNTRUSTED = "the server's certificate is not trusted"
+_NO_TLS = "the server speaks no TLS"
+_OUR_CERTIFICATE = "the server refuses our certificate"
+_FILES = "a file of TLS is none"
+_NEXT_STEP_BY_TLS_PROBLEM = {
+    _EXPIRED: "renew it at the server, and see both clocks",
+    _OTHER_HOST: "see the host in the DSN, and the names in the certificate",
+    _UNTRUSTED: "see the configured ca_file, which must hold the CA of the server",
+    _NO_TLS: "enable ssl at the server, and see what stands in between",
+    _OUR_CERTIFICATE: "see cert_file and key_file, and the server's ssl_ca_file",
+    _FILES: "see ca_file, cert_file and key_file, which must be PEM and belong together",
+}
+# OpenSSL's numbers of what it found wrong with a certificate (X509_V_ERR_…).
+_TLS_PROBLEM_BY_VERIFY_CODE = {10: _EXPIRED, 62: _OTHER_HOST, 64: _OTHER_HOST}
 
 
 @frozen
@@ -84,10 +101,12 @@ class Fault:
     error_class: str
     sqlstate: str = ""
     constraint: str = ""
+    tls_problem: str = ""
 
     def describe(self) -> str:
         """What happened, in words that hold no row."""
         details = [f"SQLSTATE {self.sqlstate}" if self.sqlstate else ""]
+        details.append(self.tls_problem)
         details.append(f"constraint {self.constraint}" if self.constraint else "")
         known = ", ".join(detail for detail in details if detail)
         return f"{self.error_class} ({known})" if known else self.error_class
@@ -98,26 +117,51 @@ class Fault:
             return Misconfigured(
                 dependency,
                 f"PostgreSQL refuses to work: {self.describe()}",
-                next_step=_longest_match(_NEXT_STEP_BY_SQLSTATE, self.sqlstate or "client") or "",
+                next_step=self._next_step(),
             )
         if self.kind is FaultKind.REPEATABLE:
             return Contended(dependency, f"others are in the way: {self.describe()}")
         return Unavailable(dependency, f"PostgreSQL does not do its work: {self.describe()}")
 
+    def _next_step(self) -> str:
+        if self.tls_problem:
+            return _NEXT_STEP_BY_TLS_PROBLEM[self.tls_problem]
+        return _longest_match(_NEXT_STEP_BY_SQLSTATE, self.sqlstate or "client") or ""
+
 
 def fault_of(error: BaseException) -> Fault:
     """What is to be done about a driver's error."""
     name = type(error).__name__
+    tls_problem = _tls_problem_of(error)
+    if tls_problem:
+        return Fault(FaultKind.MISCONFIGURED, name, tls_problem=tls_problem)
     if isinstance(error, asyncpg.PostgresError):
         sqlstate = str(error.sqlstate or "")
         kind = _longest_match(_KIND_BY_SQLSTATE, sqlstate) or FaultKind.UNAVAILABLE
         if isinstance(error, asyncpg.InvalidCachedStatementError):
             kind = FaultKind.REPEATABLE  # a migration ran; asyncpg prepares it anew
         return Fault(kind, name, sqlstate, str(error.constraint_name or ""))
-    if isinstance(error, asyncpg.ClientConfigurationError | ssl.SSLCertVerificationError):
+    if isinstance(error, asyncpg.ClientConfigurationError):
         return Fault(FaultKind.MISCONFIGURED, name)
     return Fault(FaultKind.UNAVAILABLE, name)
 
 
 def _longest_match(table: Mapping[str, T], sqlstate: str) -> T | None:
     return table.get(sqlstate, table.get(sqlstate[:2]))
+
+
+def _tls_problem_of(error: BaseException | None) -> str:
+    """What is wrong with TLS that an operator must mend; empty if it is something else."""
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError):
+        # With TLS 1.3 a server says what it thinks of our certificate after the handshake.
+        return _tls_problem_of(error.__cause__ or error.__context__)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _TLS_PROBLEM_BY_VERIFY_CODE.get(getattr(error, "verify_code", 0), _UNTRUSTED)
+    if isinstance(error, ssl.SSLError):
+        if error.library in ("PEM", "X509"):
+            return _FILES
+        return _OUR_CERTIFICATE if "ALERT" in (error.reason or "") else ""
+    # The driver has no class for it, and its text holds the address alone.
+    if type(error) is ConnectionError and "rejected SSL upgrade" in str(error):
+        return _NO_TLS
+    return ""

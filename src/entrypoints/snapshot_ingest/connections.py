@@ -1,47 +1,60 @@
 """The connections that the settings ask for: NATS, PostgreSQL and OpenBao."""
 
-import re
+import os
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from urllib.parse import urlsplit
-
-from typed_settings import Secret
 
 from snapshot_domain.ports import AckFloors, Clock
+from snapshot_ingest.openbao_login import openbao_login
 from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings, Settings
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_ingest.settings.secret_values import secret_value
-from snapshot_nats import ConnectionSettings, ConsumerNeeds, JetStreamSource, SourceSettings
-from snapshot_openbao import (
-    Address,
-    AppRoleLogin,
-    Credential,
-    Login,
-    OpenBao,
-    SecretFile,
-    SecretText,
-    TokenLogin,
+from snapshot_ingest.settings.transport import nats_servers, openbao_url, postgres_dsn
+from snapshot_nats import (
+    ConnectionSettings,
+    ConsumerNeeds,
+    JetStreamSource,
+    SourceSettings,
+    TlsFiles,
 )
+from snapshot_openbao import Address, OpenBao
 from snapshot_postgres import Connection, Pool, connected, open_pool
-
-_SCHEMES = ("postgresql", "postgres")
-_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d+)?", re.ASCII)
 
 
 def nats_connection(settings: NatsSettings) -> ConnectionSettings:
     """Where NATS is, and who we are to it. Raises `SettingsError`."""
     password = secret_value("nats.password", settings.password, settings.password_file)
+    token = secret_value("nats.token", settings.token, settings.token_file)
     if (settings.user is None) != (password is None):
         raise SettingsError("nats.user and nats.password go together", expected="both or neither")
-    if settings.user is not None and settings.credentials_file is not None:
-        raise SettingsError("nats has a user and a credentials_file", expected="one of them")
+    _check_one_way_in(settings, has_token=token is not None)
+    if (settings.cert_file is None) != (settings.key_file is None):
+        raise SettingsError(
+            "nats.cert_file and nats.key_file go together", expected="both or neither"
+        )
     return ConnectionSettings(
-        servers=tuple(server.strip() for server in settings.url.split(",")),
+        servers=nats_servers(settings),
         credentials_file=settings.credentials_file,
+        nkey_seed_file=settings.nkey_seed_file,
         user=settings.user,
         password=password,
         inbox_prefix=settings.inbox_prefix,
+        token=token,
+        tls_files=TlsFiles.of(settings.ca_file, settings.cert_file, settings.key_file),
+        clear_beyond_configured=settings.insecure,
     )
+
+
+def _check_one_way_in(settings: NatsSettings, *, has_token: bool) -> None:
+    ways = {
+        "user": settings.user is not None,
+        "token": has_token,
+        "nkey_seed_file": settings.nkey_seed_file is not None,
+        "credentials_file": settings.credentials_file is not None,
+    }
+    meant = [way for way, is_set in ways.items() if is_set]
+    if len(meant) > 1:
+        raise SettingsError(f"nats has a {' and a '.join(meant)}", expected="one of them")
 
 
 def message_source(settings: NatsSettings, floors: AckFloors | None = None) -> JetStreamSource:
@@ -75,23 +88,20 @@ def _postgres_access(name: str, settings: PostgresSettings) -> tuple[str, str | 
         raise SettingsError(
             f"{name}.dsn is not set", expected='a DSN such as "postgresql://role@host/database"'
         )
-    if not _is_dsn(dsn):
+    for setting in ("ca_file", "cert_file", "key_file"):
+        _look_at(f"{name}.{setting}", getattr(settings, setting))
+    password = secret_value(f"{name}.password", settings.password, settings.password_file)
+    return postgres_dsn(name, dsn, settings), password
+
+
+def _look_at(setting: str, file: Path | None) -> None:
+    """The driver's error for such a file is like that for a server that is away."""
+    if file is not None and not os.access(file, os.R_OK):
         raise SettingsError(
-            f"{name}.dsn is no DSN",
-            expected='one such as "postgresql://role@host/database"',
-            next_step="percent-encode a password in it, or better use password_file",
+            f"{setting} {file} cannot be read",
+            expected="a PEM file",
+            next_step="see the path, and its mode",
         )
-    return dsn, secret_value(f"{name}.password", settings.password, settings.password_file)
-
-
-def _is_dsn(text: str) -> bool:
-    """Whether the driver can read it: its own error would quote a raw password as a port."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    return parts.scheme in _SCHEMES and all(map(_HOST.fullmatch, hosts))
 
 
 def openbao(name: str, settings: OpenBaoSettings, root: Settings, clock: Clock) -> OpenBao:
@@ -99,32 +109,15 @@ def openbao(name: str, settings: OpenBaoSettings, root: Settings, clock: Clock) 
 
     Another section than `[openbao]` shares that one's address unless it has its own.
     """
-    url = settings.url or root.openbao.url
-    if url is None:
+    address = Address(
+        _openbao_url(name, settings, root), ca_file=settings.ca_file or root.openbao.ca_file
+    )
+    return OpenBao(address, openbao_login(name, settings), clock, threads=settings.threads)
+
+
+def _openbao_url(name: str, settings: OpenBaoSettings, root: Settings) -> str:
+    if settings.url is not None:
+        return openbao_url(name, settings.url, insecure=settings.insecure)
+    if root.openbao.url is None:
         raise SettingsError("openbao.url is not set", expected='such as "https://host:8200"')
-    address = Address(url, ca_file=settings.ca_file or root.openbao.ca_file)
-    return OpenBao(address, _login(name, settings), clock, threads=settings.threads)
-
-
-def _login(name: str, settings: OpenBaoSettings) -> Login:
-    token = _credential(f"{name}.token", settings.token, settings.token_file)
-    secret_id = _credential(f"{name}.secret_id", settings.secret_id, settings.secret_id_file)
-    if token is not None:
-        if settings.role_id is not None or secret_id is not None:
-            raise SettingsError(f"{name} has a token and an AppRole", expected="one of them")
-        return TokenLogin(token)
-    if settings.role_id is None:
-        raise SettingsError(
-            f"{name} has no credentials", expected="role_id and secret_id_file, or token_file"
-        )
-    if secret_id is None:
-        raise SettingsError(f"{name} has a role_id alone", expected="secret_id_file beside it")
-    return AppRoleLogin(settings.role_id, secret_id)
-
-
-def _credential(name: str, value: Secret[str] | None, file: Path | None) -> Credential | None:
-    """A file is not read yet: it is read anew for each login."""
-    if value is None and file is not None:
-        return SecretFile(file)
-    text = secret_value(name, value, file)
-    return None if text is None else SecretText(text)
+    return openbao_url("openbao", root.openbao.url, insecure=root.openbao.insecure)

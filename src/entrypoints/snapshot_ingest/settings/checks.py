@@ -5,7 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from snapshot_ingest.settings.errors import SettingsError
-from snapshot_ingest.settings.model import Dedup, DigestKind, Settings
+from snapshot_ingest.settings.model import (
+    Dedup,
+    DigestKind,
+    OpenBaoSettings,
+    PostgresSettings,
+    Settings,
+)
+from snapshot_ingest.settings.transport import nats_servers, openbao_url, postgres_dsn
 
 _POSITIVE = (
     "postgres.pool_size",
@@ -29,6 +36,8 @@ _ADDRESSES = (
     "operator.openbao.url",
     "admin.openbao.url",
 )
+_POSTGRES = ("postgres", "reader.postgres", "operator.postgres", "admin.postgres")
+_OPENBAO = ("openbao", "reader.openbao", "operator.openbao", "admin.openbao")
 _DURATIONS = ("orphan_grace", "max_clock_ahead", "worker.grace")
 _PORTS = range(65536)
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
@@ -55,6 +64,7 @@ def check(settings: Settings) -> None:
                 f"{path} holds credentials, and an address is for all to see",
                 next_step="set them by their own names, best in a file",
             )
+    _check_transport(settings)
     if settings.http.port not in _PORTS:
         raise SettingsError("http.port is no port", expected="0 (a free one) to 65535")
     if not _SUBJECT.fullmatch(settings.nats.inbox_prefix):
@@ -63,6 +73,18 @@ def check(settings: Settings) -> None:
             expected="letters, digits, _, - and dots between",
         )
     _refuse_what_is_not_built(settings)
+
+
+def _check_transport(settings: Settings) -> None:
+    nats_servers(settings.nats)
+    for name in _POSTGRES:
+        postgres: PostgresSettings = value_of(settings, name)
+        if postgres.dsn is not None:
+            postgres_dsn(name, postgres.dsn.get_secret_value(), postgres)
+    for name in _OPENBAO:
+        openbao: OpenBaoSettings = value_of(settings, name)
+        if openbao.url is not None:
+            openbao_url(name, openbao.url, insecure=openbao.insecure)
 
 
 def value_of(settings: Settings, path: str) -> Any:

@@ -40,10 +40,12 @@ class DigestKind(StrEnum):
 
 @frozen(kw_only=True)
 class NatsSettings:
-    """`[nats]`: the stream to consume. Credentials by file, or user and password.
+    """`[nats]`: the stream to consume, and one way to be let in.
 
-    With `recreate_consumer`, a worker makes a consumer again that was deleted. Answers come to
-    subjects below `inbox_prefix`.
+    That is a credentials file, an nkey's seed, a token, or user and password; a client
+    certificate alone or beside it. With `recreate_consumer`, a worker makes a consumer again
+    that was deleted. Answers come to subjects below `inbox_prefix`. Without `insecure`, nothing
+    beyond loopback is spoken to in clear.
     """
 
     url: str = "nats://127.0.0.1:4222"
@@ -53,34 +55,56 @@ class NatsSettings:
     recreate_consumer: bool = True
     inbox_prefix: str = "_INBOX"
     credentials_file: Path | None = None
+    nkey_seed_file: Path | None = None
+    token: Secret[str] | None = None
+    token_file: Path | None = None
     user: str | None = None
     password: Secret[str] | None = None
     password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure: bool = False
 
 
 @frozen(kw_only=True)
 class PostgresSettings:
     """`[postgres]`, `[reader.postgres]` and so on: the backend's database, as the role for the job.
 
-    `dsn` may hold a password; better is a password file.
+    `dsn` may hold a password; better is a password file. Beyond loopback, and wherever a file
+    of TLS is set, sslmode is verify-full unless the DSN says another, which needs `insecure`.
     """
 
     dsn: Secret[str] | None = None
     password: Secret[str] | None = None
     password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure: bool = False
     pool_size: int = 8
 
 
 @frozen(kw_only=True)
 class OpenBaoSettings:
-    """`[openbao]`, `[reader.openbao]` and so on: an AppRole or a token, not both."""
+    """`[openbao]`, `[reader.openbao]` and so on: a token, an AppRole, or a role for a JWT.
+
+    `auth_mount` is where the login's method is mounted, if not under its own name. `insecure`
+    allows the `url` beside it to lead beyond loopback in clear.
+    """
 
     url: str | None = None
+    insecure: bool = False
     mount: str = "transit"
     ca_file: Path | None = None
+    auth_mount: str | None = None
     role_id: str | None = None
     secret_id: Secret[str] | None = None
     secret_id_file: Path | None = None
+    wrapped_secret_id_file: Path | None = None
+    kubernetes_role: str | None = None
+    jwt_role: str | None = None
+    jwt_file: Path | None = None
     token: Secret[str] | None = None
     token_file: Path | None = None
     threads: int = 4
