@@ -8,9 +8,7 @@ from attrs import define, evolve, field, frozen
 
 from snapshot_domain.model import Ciphertext, DataKeyId, SnapshotId, TenantId
 from snapshot_domain.ports import (
-    Clock,
     DataKeySwap,
-    KeyVersions,
     Rewrapper,
     StoredText,
     StoredTexts,
@@ -25,16 +23,24 @@ _FIRST_DATA_KEY = DataKeyId(UUID(int=0))
 class OldestVersion:
     """Of a tenant's key, the oldest version that is in use, and what may be said of the rest.
 
-    `version` is None where nothing is stored. `certain_from` is the time from which a scan can
-    tell that no older version is written any more: before that, a worker may still hold a data
-    key, or a batch, of before the rotation.
+    `version` is None where nothing is stored, `behind` how much is not under the newest.
+    `certain_from` is the time from which a scan can tell that no older version is written any
+    more: before that, a worker may still hold a data key, or a batch, of before the rotation.
+    `rows_of_others` are in no timeline and under whatever version; None if nobody counted them.
     """
 
     tenant_id: TenantId
     version: int | None
     newest: int
+    behind: int
     certain_from: datetime
-    is_certain: bool
+    asked_at: datetime
+    rows_of_others: int | None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether every row of the tenant is under this version or a newer one, from now on."""
+        return self.asked_at > self.certain_from and self.rows_of_others == 0
 
 
 @define
@@ -47,7 +53,6 @@ class Rotation:
 
     texts: StoredTexts
     rewrapper: Rewrapper
-    clock: Clock
     in_hand: timedelta
     page_texts: int = 200
     rewritten: Rewritten = field(factory=Rewritten)
@@ -70,12 +75,23 @@ class Rotation:
         async for looked_at in self._rewrap_data_keys(tenant_id, newest):
             yield looked_at
 
-    async def oldest(self, tenant_id: TenantId) -> OldestVersion:
-        """The oldest version that is in use now; raises as `rewrap` does."""
-        began_at = self.clock.now()
+    async def oldest(self, tenant_id: TenantId, *, count_others: bool = True) -> OldestVersion:
+        """The oldest version that is in use now; raises as `rewrap` does.
+
+        Without `count_others`, which takes long, nothing is certain.
+        """
         versions = await self.rewrapper.versions(tenant_id)
         in_use = await self.texts.versions(tenant_id)
-        return _oldest(tenant_id, versions, min(in_use, default=None), began_at, self.in_hand)
+        others = await self.texts.rows_of_others(tenant_id) if count_others else None
+        return OldestVersion(
+            tenant_id=tenant_id,
+            version=min(in_use, default=None),
+            newest=versions.newest,
+            behind=sum(items for version, items in in_use.items() if version != versions.newest),
+            certain_from=versions.newest_since + self.in_hand,
+            asked_at=versions.asked_at,
+            rows_of_others=others,
+        )
 
     async def _rewrap_data_keys(self, tenant_id: TenantId, newest: int) -> AsyncIterator[int]:
         after = _FIRST_DATA_KEY
@@ -94,20 +110,3 @@ class Rotation:
             self.rewritten.replaced += len(swapped)
             self.rewritten.changed_meanwhile += len(swaps) - len(swapped)
             yield len(found)
-
-
-def _oldest(
-    tenant_id: TenantId,
-    versions: KeyVersions,
-    in_use: int | None,
-    looked_at: datetime,
-    in_hand: timedelta,
-) -> OldestVersion:
-    certain_from = versions.newest_since + in_hand
-    return OldestVersion(
-        tenant_id=tenant_id,
-        version=in_use,
-        newest=versions.newest,
-        certain_from=certain_from,
-        is_certain=looked_at > certain_from,
-    )

@@ -121,7 +121,11 @@ async def test_what_comes_while_a_tenant_is_frozen_waits_and_is_stored_afterward
             return len(await installation.times(fleet)) == 2
 
         await until_true(is_stored)
-    assert await installation.kept_of(fleet) == []
+
+        async def is_released() -> bool:
+            return await installation.kept_of(fleet) == []
+
+        await until_true(is_released)
     shown = await installation.command("show", fleet.device)
     assert shown.out == b"while frozen"
 

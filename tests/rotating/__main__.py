@@ -50,7 +50,7 @@ async def _rotated(stack: EmbeddedStack, raw: RawOpenBao, filling: Filling) -> t
             for tenant_id in tenants:
                 await raw.call("POST", f"transit/keys/tenant_{tenant_id}/rotate")
             texts, rewrapper = PostgresStoredTexts(pool), TransitRewrapper(openbao)
-            rotation = Rotation(texts, rewrapper, clock, timedelta(minutes=20))
+            rotation = Rotation(texts, rewrapper, timedelta(minutes=20))
             began = time.monotonic()
             for tenant_id in tenants:
                 async for _ in rotation.rewrap(tenant_id):

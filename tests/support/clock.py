@@ -9,10 +9,12 @@ class MovableClock:
 
     def __init__(self) -> None:
         self._ahead_seconds = 0.0
+        self._slept_seconds = 0.0
 
     def now(self) -> datetime:
         """The time of day."""
-        return datetime.now(UTC) + timedelta(seconds=self._ahead_seconds)
+        ahead_seconds = self._ahead_seconds + self._slept_seconds
+        return datetime.now(UTC) + timedelta(seconds=ahead_seconds)
 
     def monotonic(self) -> float:
         """Seconds, never going back."""
@@ -21,6 +23,10 @@ class MovableClock:
     async def sleep(self, seconds: float) -> None:
         """Moves the clock and does not wait."""
         self.advance(seconds)
+
+    def sleep_machine(self, seconds: float) -> None:
+        """Moves the time of day alone, as a machine that sleeps does."""
+        self._slept_seconds += seconds
 
     def advance(self, seconds: float) -> None:
         """Moves the clock on."""

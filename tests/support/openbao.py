@@ -159,7 +159,8 @@ class RawOpenBao:
         secret, key_id, nonce = AESGCM.generate_key(256), uuid4(), b"\x07" * 12
         aad = f"si1e|{bound_to}|{key_id}".encode("ascii")
         box = nonce + AESGCM(secret).encrypt(nonce, zstandard.compress(text), aad)
-        wrapped = (await self.encrypt(key, secret)).text
+        label = f"si1k|{key.tenant_id}|{key_id}|".encode("ascii")
+        wrapped = (await self.encrypt(key, label + secret)).text
         return Ciphertext(
             f"si1e:{key_id}:{b64encode(box).decode()}",
             WrappedKey(DataKeyId(key_id), key.tenant_id, wrapped),
@@ -171,7 +172,10 @@ class RawOpenBao:
         """A configuration in the format `envelope`, opened after its letter."""
         prefix, key_id, box = text.split(":")
         assert prefix == "si1e"
-        secret = await self.decrypt(key, Ciphertext(wrapped_key))
+        unwrapped = await self.decrypt(key, Ciphertext(wrapped_key))
+        label, secret = unwrapped[:-32], unwrapped[-32:]
+        assert label.startswith(b"si1k|")
+        assert label.endswith(f"|{key_id}|".encode("ascii"))
         sealed, aad = b64decode(box, validate=True), f"si1e|{bound_to}|{key_id}".encode("ascii")
         return zstandard.decompress(AESGCM(secret).decrypt(sealed[:12], sealed[12:], aad))
 

@@ -29,12 +29,19 @@ from snapshot_memory import MemoryCipher, MemoryKeyring
 from snapshot_openbao import DataKeyLimits, EnvelopeCipher
 from snapshot_openbao.compression import compress, decompress
 from snapshot_openbao.data_keys import DataKeys
-from snapshot_openbao.envelope_format import DataKey, new_secret, seal, unseal
+from snapshot_openbao.envelope_format import (
+    DataKey,
+    labelled,
+    new_secret,
+    seal,
+    unlabelled,
+    unseal,
+)
 from snapshot_openbao.errors import Problem
 from snapshot_openbao.formats import opening_of
 from snapshot_openbao.threads import Threads
 from support.clock import MovableClock
-from support.faults import FaultyCipher
+from support.faults import FaultyCipher, Gate
 from support.waiting import until
 
 TENANT, DEVICE = TenantId(uuid4()), DeviceId(uuid4())
@@ -125,7 +132,16 @@ def test_a_frame_that_lost_its_end_is_refused(plaintext: bytes, data: st.DataObj
     assert decompress(Secret(frame[:length])) is Problem.NOT_COMPRESSED
 
 
-@pytest.mark.parametrize("odd", [b"", b"text", b"\x28\xb5\x2f\xfd", b"\x28\xb5\x2f\xfd\xff\xff"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"",
+        b"text",
+        compress(Secret(b"")).reveal() + b"more",
+        b"\x28\xb5\x2f\xfd",
+        b"\x28\xb5\x2f\xfd\xff\xff",
+    ],
+)
 def test_what_is_not_compressed_is_refused(odd: bytes) -> None:
     assert decompress(Secret(odd)) is Problem.NOT_COMPRESSED
 
@@ -200,6 +216,46 @@ async def test_a_tenant_without_a_key_costs_no_other_its_own() -> None:
         [DataKey, KeyMissing],
     )
     assert isinstance(taken[TENANT], DataKey)
+
+
+async def test_a_key_dies_by_the_time_of_day_too() -> None:
+    world = _World()
+    first = await world.take()
+    world.clock.sleep_machine(16 * 60)
+    assert await world.take() is not first
+
+
+async def test_many_who_need_a_key_that_cannot_be_made_ask_for_it_once() -> None:
+    world = _World()
+    world.wrapper.gate = Gate()
+    world.wrapper.fault_for = lambda _: DOWN
+    taking = [asyncio.create_task(world.keys.take({TENANT: 1})) for _ in range(20)]
+    await world.wrapper.gate.reached.wait()
+    world.wrapper.gate.opened.set()
+    answers = await asyncio.gather(*taking)
+    assert [dict(answer) for answer in answers] == [{TENANT: DOWN}] * 20
+    assert len(world.wrapper.asked) == 1
+
+
+async def test_a_data_key_is_wrapped_with_a_label_that_says_whose_it_is() -> None:
+    world = _World()
+    key = await world.take()
+    (item,) = world.wrapper.asked
+    unwrapped = unlabelled(item.plaintext, key.wrapped)
+    assert isinstance(unwrapped, Secret)
+    assert unwrapped.reveal() == key.secret.reveal()
+    anothers = evolve(key.wrapped, key_id=DataKeyId(uuid4()))
+    assert unlabelled(item.plaintext, anothers) is Problem.NOT_AUTHENTIC
+    assert unlabelled(key.secret, key.wrapped) is Problem.NOT_AUTHENTIC
+
+
+@pytest.mark.parametrize("prefix", ["", "si1z:"])
+async def test_a_data_key_in_the_place_of_a_text_is_not_shown(prefix: str) -> None:
+    key = labelled(new_secret(), TENANT, DataKeyId(uuid4()))
+    opening = opening_of(Ciphertext(f"{prefix}vault:v1:AAAA"))
+    assert not isinstance(opening, Problem)
+    by_transit = compress(key) if prefix else key
+    assert opening.finish(by_transit, BOUND_TO) is Problem.NOT_AUTHENTIC
 
 
 async def test_a_key_that_is_past_its_time_leaves_memory_though_nobody_asks() -> None:

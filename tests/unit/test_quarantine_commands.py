@@ -9,7 +9,7 @@ import pytest
 from attrs import define, evolve, field
 
 from snapshot_domain.delivery import Origin
-from snapshot_domain.errors import Dependency, Unavailable
+from snapshot_domain.errors import Dependency, Refused, Unavailable
 from snapshot_domain.model import Ciphertext, DeviceId
 from snapshot_domain.ports import (
     DecryptorItem,
@@ -158,6 +158,24 @@ async def test_each_is_opened_with_the_login_that_may_and_the_answers_keep_their
     assert opened == [b"reader", b"ingest", None, b"ingest"]
     assert set(ingest.asked) == {OwnKey.WAITING}
     assert set(reader.asked) == {OwnKey.QUARANTINE}
+
+
+@define
+class _Refusing(_Decryptor):
+    """Opens nothing."""
+
+    async def decrypt(self, items: Sequence[DecryptorItem]) -> Sequence[DecryptorAnswer]:
+        return [Refused(Dependency.CIPHER, "it does not open") for _ in items]
+
+
+async def test_what_was_handed_over_as_it_was_still_opens_with_the_other_login() -> None:
+    ingest, reader = _Decryptor(b"ingest"), _Refusing(b"reader")
+    decryptor = QuarantineDecryptor(ingest=ingest, reader=reader)
+    handed_over = DecryptorItem(OwnKey.QUARANTINE, Ciphertext("si1q:"))
+    (answer,) = await decryptor.decrypt([handed_over])
+    assert isinstance(answer, RawMessage)
+    assert answer.reveal() == b"ingest"
+    assert ingest.asked == [OwnKey.WAITING]
 
 
 async def test_a_login_that_is_not_needed_is_not_used() -> None:

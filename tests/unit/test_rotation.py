@@ -38,7 +38,7 @@ class Ours:
     def __attrs_post_init__(self) -> None:
         texts = MemoryStoredTexts(self.world.repository)
         rewrapper = MemoryRewrapper(self.world.keyring, self.world.clock)
-        self.rotation = Rotation(texts, rewrapper, self.world.clock, IN_HAND, page_texts=2)
+        self.rotation = Rotation(texts, rewrapper, IN_HAND, page_texts=2)
 
     async def store(self) -> "Ours":
         for hour in range(5):
@@ -105,6 +105,24 @@ async def test_data_keys_are_rewrapped_and_what_they_sealed_stays(ours: Ours) ->
     await ours.rewrap()
     assert ours.world.repository.data_keys[key.key_id].text.startswith("vault:v2:")
     assert (await ours.rotation.oldest(ACME)).version == 2
+
+
+async def test_rows_that_others_wrote_are_counted_and_leave_nothing_certain(ours: Ours) -> None:
+    rows = ours.world.repository.rows
+    rows[SnapshotId(uuid4())] = next(iter(rows.values()))
+    ours.rotate()
+    await ours.rewrap()
+    ours.world.clock.advance(2 * IN_HAND)
+    oldest = await ours.rotation.oldest(ACME)
+    assert (oldest.rows_of_others, oldest.is_certain) == (1, False)
+
+
+async def test_without_counting_them_nothing_is_certain(ours: Ours) -> None:
+    ours.world.clock.advance(2 * IN_HAND)
+    await ours.rotation.oldest(ACME)
+    ours.world.clock.advance(2 * IN_HAND)
+    assert (await ours.rotation.oldest(ACME)).is_certain
+    assert not (await ours.rotation.oldest(ACME, count_others=False)).is_certain
 
 
 async def test_a_tenant_without_a_key_says_so(ours: Ours) -> None:

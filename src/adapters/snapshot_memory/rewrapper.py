@@ -32,8 +32,9 @@ class MemoryRewrapper:
         if TenantKey(tenant_id) not in self._keyring:
             raise KeyMissing(Dependency.CIPHER, "the keyring has no such key")
         newest = self._keyring.newest_version(TenantKey(tenant_id))
-        since = self._seen.setdefault((tenant_id, newest), self._clock.now())
-        return KeyVersions(newest, since, oldest_allowed=1)
+        now = self._clock.now()
+        since = self._seen.setdefault((tenant_id, newest), now)
+        return KeyVersions(newest, since, asked_at=now)
 
     def _rewrap(self, key: TenantKey, ciphertext: Ciphertext) -> CipherAnswer:
         if key not in self._keyring:

@@ -42,6 +42,11 @@ class MemoryStoredTexts:
         texts = self._texts(tenant_id)
         return sum(text.ciphertext.format != chosen for text in texts)
 
+    async def rows_of_others(self, tenant_id: TenantId) -> int:
+        """See StoredTexts."""
+        runs = {run.snapshot_id for each in self._repository.timelines.values() for run in each}
+        return sum(text.snapshot_id not in runs for text in self._texts(tenant_id))
+
     async def swap(self, swaps: Sequence[TextSwap]) -> AbstractSet[SnapshotId]:
         """See StoredTexts."""
         swapped = set()

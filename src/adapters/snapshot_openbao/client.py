@@ -8,7 +8,8 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from attrs import field, frozen
@@ -55,12 +56,13 @@ class Address:
 class Reply:
     """What OpenBao answered. The body can hold plaintext, so nothing prints it.
 
-    `retry_after` is there where a rate limit named a time.
+    `retry_after` is there where a rate limit named a time, `answered_at` is the server's own.
     """
 
     status: int
     body: bytes | bytearray = field(repr=False)
     retry_after: timedelta | None = None
+    answered_at: datetime | None = None
 
 
 class HttpClient:
@@ -114,7 +116,9 @@ class HttpClient:
             )
             with closing(response):
                 retry_after = _seconds_of(response.headers.get("Retry-After", ""))
-                return Reply(response.status_code, _whole_body(response), retry_after)
+                answered_at = _time_of(response.headers.get("Date", ""))
+                body = _whole_body(response)
+                return Reply(response.status_code, body, retry_after, answered_at)
         except (OSError, HTTPError) as error:  # RequestException is an OSError
             problem = _problem_of(error)
         return problem
@@ -148,6 +152,13 @@ class HttpClient:
             # A redirect would carry plaintext and token to an address that nobody configured.
             allow_redirects=False,
         )
+
+
+def _time_of(header: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None
 
 
 def _whole_body(response: Response) -> bytearray:

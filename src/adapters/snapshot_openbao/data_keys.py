@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import uuid4
 
 from attrs import define, frozen
 
-from snapshot_domain.errors import KeyMissing, Misconfigured, Refused, Unavailable
+from snapshot_domain.errors import Dependency, KeyMissing, Misconfigured, Refused, Unavailable
 from snapshot_domain.model import Ciphertext, DataKeyId, TenantId, WrappedKey
 from snapshot_domain.ports.cipher import Cipher, CipherItem, TenantKey
 from snapshot_domain.ports.clock import Clock
-from snapshot_openbao.envelope_format import DataKey, new_secret
+from snapshot_openbao.envelope_format import DataKey, labelled, new_secret
 
 NoDataKey: TypeAlias = Refused | KeyMissing | Unavailable | Misconfigured
 """Why a tenant has no data key."""
@@ -34,13 +34,21 @@ class DataKeyLimits:
 class _Warm:
     key: DataKey
     until: float
+    until_of_day: datetime
     uses_left: int
+
+
+@frozen
+class _Failed:
+    fault: NoDataKey
+    at: float
 
 
 class DataKeys:
     """Makes a tenant's key when it is first needed, and has `wrapper` encrypt it before its use.
 
-    Belongs to one event loop.
+    Belongs to one event loop. A key dies by either clock: a machine that sleeps does not stop
+    the time of day.
     """
 
     def __init__(self, wrapper: Cipher, clock: Clock, limits: DataKeyLimits | None = None) -> None:
@@ -48,6 +56,7 @@ class DataKeys:
         self._clock = clock
         self._limits = limits or DataKeyLimits()
         self._warm: dict[TenantId, _Warm] = {}
+        self._failed: dict[TenantId, _Failed] = {}
         self._making = asyncio.Lock()
 
     def __len__(self) -> int:
@@ -59,54 +68,73 @@ class DataKeys:
 
         Tenants with a warm key need nobody: what they want goes on while the cipher is away.
         """
-        taken: dict[TenantId, DataKey | NoDataKey] = {}
-        cold = dict(wanted)
-        self._take_warm(cold, taken)
-        if cold:
-            # One caller makes keys at a time, so that the next one finds them warm.
+        began = self._clock.monotonic()
+        faults: dict[TenantId, NoDataKey] = {}
+        if self._cold(wanted):
+            # One caller makes keys at a time, so that the next one finds them warm; what it
+            # failed at meanwhile, the next one need not try.
             async with self._making:
-                self._take_warm(cold, taken)
-                taken.update(await self._make(cold))
-                self._take_warm(cold, taken)
-        return taken
+                self._failed = {
+                    tenant: failed for tenant, failed in self._failed.items() if failed.at >= began
+                }
+                faults = {tenant: failed.fault for tenant, failed in self._failed.items()}
+                cold = [tenant for tenant in self._cold(wanted) if tenant not in faults]
+                if cold:
+                    faults.update(await self._make({tenant: wanted[tenant] for tenant in cold}))
+        return {tenant: self._use(tenant, uses, faults) for tenant, uses in wanted.items()}
 
     def drop_expired(self) -> None:
         """Drops from memory every key that is past its time."""
-        now = self._clock.monotonic()
-        self._warm = {tenant: warm for tenant, warm in self._warm.items() if warm.until > now}
+        now, now_of_day = self._clock.monotonic(), self._clock.now()
+        self._warm = {
+            tenant: warm
+            for tenant, warm in self._warm.items()
+            if warm.until > now and warm.until_of_day > now_of_day
+        }
 
-    def drop_all(self) -> None:
-        """Drops every key from memory."""
-        self._warm.clear()
-
-    def _take_warm(
-        self, cold: dict[TenantId, int], taken: dict[TenantId, DataKey | NoDataKey]
-    ) -> None:
-        """Moves those that have a warm key from `cold` to `taken`."""
+    def _cold(self, wanted: Mapping[TenantId, int]) -> list[TenantId]:
         self.drop_expired()
-        for tenant_id, uses in list(cold.items()):
-            warm = self._warm.get(tenant_id)
-            if warm is not None and warm.uses_left >= uses:
-                warm.uses_left -= uses
-                taken[tenant_id] = warm.key
-                del cold[tenant_id]
+        return [
+            tenant
+            for tenant, uses in wanted.items()
+            if tenant not in self._warm or self._warm[tenant].uses_left < uses
+        ]
+
+    def _use(
+        self, tenant_id: TenantId, uses: int, faults: Mapping[TenantId, NoDataKey]
+    ) -> DataKey | NoDataKey:
+        warm = self._warm.get(tenant_id)
+        if warm is None or warm.uses_left < uses:
+            return faults.get(tenant_id) or _EXPIRED
+        warm.uses_left -= uses
+        return warm.key
 
     async def _make(self, wanted: Mapping[TenantId, int]) -> Mapping[TenantId, NoDataKey]:
         """Warms a new key for each of the tenants; returns those that get none."""
-        secrets = {tenant_id: new_secret() for tenant_id in wanted}
+        made = {tenant_id: (DataKeyId(uuid4()), new_secret()) for tenant_id in wanted}
         answers = await self._wrapper.encrypt(
-            [CipherItem(TenantKey(tenant_id), secret) for tenant_id, secret in secrets.items()]
+            [
+                CipherItem(TenantKey(tenant_id), labelled(secret, tenant_id, key_id))
+                for tenant_id, (key_id, secret) in made.items()
+            ]
         )
         faults: dict[TenantId, NoDataKey] = {}
-        until = self._clock.monotonic() + self._limits.lifetime.total_seconds()
-        for (tenant_id, secret), answer in zip(secrets.items(), answers, strict=True):
+        lifetime = self._limits.lifetime
+        until = self._clock.monotonic() + lifetime.total_seconds()
+        until_of_day = self._clock.now() + lifetime
+        for (tenant_id, (key_id, secret)), answer in zip(made.items(), answers, strict=True):
             if isinstance(answer, Ciphertext):
-                wrapped = WrappedKey(DataKeyId(uuid4()), tenant_id, answer.text)
+                key = DataKey(WrappedKey(key_id, tenant_id, answer.text), secret)
                 uses = max(self._limits.uses, wanted[tenant_id])
-                self._warm[tenant_id] = _Warm(DataKey(wrapped, secret), until, uses)
+                self._warm[tenant_id] = _Warm(key, until, until_of_day, uses)
             else:
                 faults[tenant_id] = answer
+                self._failed[tenant_id] = _Failed(answer, self._clock.monotonic())
         # A process that has nothing to do must not hold its keys for longer.
-        delay_seconds = self._limits.lifetime.total_seconds()
-        asyncio.get_running_loop().call_later(delay_seconds, self.drop_expired)
+        asyncio.get_running_loop().call_later(lifetime.total_seconds(), self.drop_expired)
         return faults
+
+
+_EXPIRED = Unavailable(
+    Dependency.CIPHER, "a data key was used up or past its time before it could be taken"
+)

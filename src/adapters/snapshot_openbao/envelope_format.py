@@ -12,12 +12,13 @@ from attrs import field, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from snapshot_domain.model import Ciphertext, DataKeyId, WrappedKey
+from snapshot_domain.model import Ciphertext, DataKeyId, TenantId, WrappedKey
 from snapshot_domain.secret import Secret
 from snapshot_openbao.errors import Problem
 
 PREFIX = "si1e:"
 
+_LABEL = b"si1k|"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
@@ -33,6 +34,24 @@ class DataKey:
 def new_secret() -> Secret:
     """A fresh random key."""
     return Secret(secrets.token_bytes(_KEY_BYTES))
+
+
+def labelled(secret: Secret, tenant_id: TenantId, key_id: DataKeyId) -> Secret:
+    """The key as it is wrapped: Transit must not take it for a configuration, nor one for it."""
+    return Secret(_label(tenant_id, key_id) + secret.reveal())
+
+
+def unlabelled(unwrapped: Secret, wrapped: WrappedKey) -> Secret | Problem:
+    """The key that was wrapped, or `NOT_AUTHENTIC` if that was something else."""
+    label, content = _label(wrapped.tenant_id, wrapped.key_id), unwrapped.reveal()
+    if not content.startswith(label) or len(content) != len(label) + _KEY_BYTES:
+        return Problem.NOT_AUTHENTIC
+    return Secret(content[len(label) :])
+
+
+def is_labelled(plaintext: Secret) -> bool:
+    """Whether this is a data key, where a configuration was expected."""
+    return plaintext.reveal().startswith(_LABEL)
 
 
 def seal(key: DataKey, body: Secret, bound_to: str) -> Ciphertext:
@@ -61,6 +80,10 @@ def unseal(secret: Secret, ciphertext: Ciphertext, bound_to: str) -> Secret | Pr
         return Secret(AESGCM(secret.reveal()).decrypt(nonce, sealed, _aad(bound_to, key_id)))
     except InvalidTag:
         return Problem.NOT_AUTHENTIC
+
+
+def _label(tenant_id: TenantId, key_id: DataKeyId) -> bytes:
+    return _LABEL + f"{tenant_id}|{key_id}|".encode("ascii")
 
 
 def _aad(bound_to: str, key_id: DataKeyId) -> bytes:

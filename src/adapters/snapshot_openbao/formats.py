@@ -4,7 +4,7 @@ from typing import Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from snapshot_domain.model import Ciphertext
+from snapshot_domain.model import Ciphertext, WrappedKey
 from snapshot_domain.secret import Configuration, RawMessage, Secret
 from snapshot_openbao import compressed, envelope_format, sealed_body_format
 from snapshot_openbao.batches import CIPHERTEXT
@@ -33,7 +33,7 @@ class _Transit:
     for_transit: Ciphertext
 
     def finish(self, by_transit: Secret, aad: str) -> Plaintext | Problem:  # noqa: ARG002 - this format binds nothing
-        return Configuration(by_transit.reveal())
+        return _configuration(by_transit)
 
 
 @frozen
@@ -48,9 +48,13 @@ class _Compressed:
 class _Enveloped:
     for_transit: Ciphertext
     ciphertext: Ciphertext
+    wrapped_key: WrappedKey
 
     def finish(self, by_transit: Secret, aad: str) -> Plaintext | Problem:
-        body = envelope_format.unseal(by_transit, self.ciphertext, aad)
+        secret = envelope_format.unlabelled(by_transit, self.wrapped_key)
+        if isinstance(secret, Problem):
+            return secret
+        body = envelope_format.unseal(secret, self.ciphertext, aad)
         return body if isinstance(body, Problem) else _decompressed(body)
 
 
@@ -85,9 +89,15 @@ def _enveloped(ciphertext: Ciphertext) -> Opening | Problem:
     if key is None or key.key_id != ciphertext.data_key_id:
         return Problem.DATA_KEY_UNKNOWN
     is_sound = CIPHERTEXT.fullmatch(key.text)
-    return _Enveloped(Ciphertext(key.text), ciphertext) if is_sound else Problem.NO_CIPHERTEXT
+    return _Enveloped(Ciphertext(key.text), ciphertext, key) if is_sound else Problem.NO_CIPHERTEXT
 
 
 def _decompressed(secret: Secret) -> Plaintext | Problem:
     plaintext = decompress(secret)
-    return plaintext if isinstance(plaintext, Problem) else Configuration(plaintext)
+    return plaintext if isinstance(plaintext, Problem) else _configuration(Secret(plaintext))
+
+
+def _configuration(secret: Secret) -> Plaintext | Problem:
+    """A wrapped data key in a text's place would otherwise be shown as a configuration."""
+    is_key = envelope_format.is_labelled(secret)
+    return Problem.NOT_AUTHENTIC if is_key else Configuration(secret.reveal())

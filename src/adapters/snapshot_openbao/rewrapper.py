@@ -70,11 +70,11 @@ def _read_versions(reply: Reply) -> KeyVersions | Problem:
     if reply.status != 200:
         return problem_of_status(reply.status, error_texts(reply.body))
     data = (json_object(reply.body) or {}).get("data")
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or reply.answered_at is None:
         return Problem.NOT_OPENBAO
     try:
         newest = int(data["latest_version"])
         since = datetime.fromtimestamp(int(data["keys"][str(newest)]), UTC)
-        return KeyVersions(newest, since, int(data["min_decryption_version"]))
+        return KeyVersions(newest, since, reply.answered_at)
     except (KeyError, TypeError, ValueError, OverflowError):
         return Problem.NOT_OPENBAO

@@ -67,6 +67,11 @@ class PostgresStoredTexts:
         rows = await self._database.ask(statement, tenant_id, chosen)
         return int(rows[0]["texts"])
 
+    async def rows_of_others(self, tenant_id: TenantId) -> int:
+        """See StoredTexts."""
+        rows = await self._database.ask(query("rows_of_others", "stored_texts.sql"), tenant_id)
+        return int(rows[0]["rows"])
+
     async def swap(self, swaps: Sequence[TextSwap]) -> AbstractSet[SnapshotId]:
         """See StoredTexts. A transaction for each tenant."""
         swapped: set[SnapshotId] = set()

@@ -70,10 +70,17 @@ def message_source(settings: NatsSettings, floors: AckFloors | None = None) -> J
     )
 
 
-async def postgres_pool(name: str, settings: PostgresSettings) -> Pool:
+async def postgres_pool(
+    name: str, settings: PostgresSettings, *, command_seconds: float = 30.0
+) -> Pool:
     """A pool of the section `name`, which connects on first use. Raises `SettingsError`."""
     dsn, password = _postgres_access(name, settings)
-    return await open_pool(dsn, password=password, max_size=settings.pool_size)
+    return await open_pool(
+        dsn,
+        password=password,
+        max_size=settings.pool_size,
+        command_timeout_seconds=command_seconds,
+    )
 
 
 def admin_connection(settings: PostgresSettings) -> AbstractAsyncContextManager[Connection]:

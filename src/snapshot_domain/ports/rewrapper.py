@@ -12,11 +12,14 @@ from snapshot_domain.ports.cipher import CipherAnswer
 
 @frozen
 class KeyVersions:
-    """The versions of a tenant's key: the newest, since when, and the oldest still allowed."""
+    """The newest version of a tenant's key, since when it is, and when that was asked.
+
+    Both times are those of whoever keeps the key, so that no other clock has a part in it.
+    """
 
     newest: int
     newest_since: datetime
-    oldest_allowed: int
+    asked_at: datetime
 
 
 class Rewrapper(Protocol):

@@ -45,7 +45,9 @@ class DataKeySwap:
 
 
 class StoredTexts(Protocol):
-    """Safe beside running workers. Every method raises `Unavailable` or `Misconfigured`."""
+    """The texts of our timelines whose rows are still there.
+
+    Safe beside running workers. Every method raises `Unavailable` or `Misconfigured`."""
 
     async def tenants(self) -> Sequence[TenantId]:
         """Every tenant that has a stored text or a data key."""
@@ -69,6 +71,13 @@ class StoredTexts(Protocol):
 
     async def count_in_other_formats(self, tenant_id: TenantId, chosen: str) -> int:
         """How many of the tenant's texts have another format."""
+        ...
+
+    async def rows_of_others(self, tenant_id: TenantId) -> int:
+        """How many of the tenant's rows are in no timeline: others wrote them, none is seen here.
+
+        Takes long: it looks at every row that there is.
+        """
         ...
 
     async def swap(self, swaps: Sequence[TextSwap]) -> AbstractSet[SnapshotId]:

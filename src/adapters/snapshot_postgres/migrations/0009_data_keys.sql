@@ -6,7 +6,7 @@ CREATE TABLE snapshot_ingest.data_keys (
     wrapped_key  text NOT NULL,
     made_at      timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX data_keys_of_tenant ON snapshot_ingest.data_keys (tenant_id);
+CREATE INDEX data_keys_of_tenant ON snapshot_ingest.data_keys (tenant_id, data_key_id);
 
 -- The same as the `store_batch` that it calls, and keeps the data keys of the batch's ciphertexts,
 -- all in one transaction. The keys come last, in the order of their ids: whoever waits for

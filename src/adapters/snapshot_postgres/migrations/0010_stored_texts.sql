@@ -58,7 +58,8 @@ BEGIN
 END
 $$;
 
--- Up to `at_most` of the tenant's texts with greater ids that are of another format.
+-- Up to `at_most` of the tenant's texts with greater ids that are of another format. A run whose
+-- row others deleted has no text.
 CREATE FUNCTION snapshot_ingest.texts_in_other_formats(
     tenant uuid, chosen text, after uuid, at_most integer, most_bytes bigint)
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
@@ -66,12 +67,41 @@ LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 BEGIN
+    PERFORM set_config('app.current_tenant', tenant::text, true);
     RETURN QUERY SELECT * FROM snapshot_ingest.texts(tenant, ARRAY(
         SELECT run.snapshot_id
         FROM snapshot_ingest.snapshots AS run
+        JOIN public.router_config_snapshots AS r ON r.id = run.snapshot_id
         WHERE run.tenant_id = tenant AND run.snapshot_id > after AND run.format <> chosen
         ORDER BY run.snapshot_id
         LIMIT at_most), most_bytes);
+END
+$$;
+
+CREATE FUNCTION snapshot_ingest.count_in_other_formats(tenant uuid, chosen text) RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    PERFORM set_config('app.current_tenant', tenant::text, true);
+    RETURN (
+        SELECT count(*)
+        FROM snapshot_ingest.snapshots AS run
+        JOIN public.router_config_snapshots AS r ON r.id = run.snapshot_id
+        WHERE run.tenant_id = tenant AND run.format <> chosen);
+END
+$$;
+
+-- How many of the tenant's rows are in no timeline of ours: others wrote them. One look at every
+-- row of the backend's table, which has no index on tenants.
+CREATE FUNCTION snapshot_ingest.rows_of_others(tenant uuid) RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.current_tenant', tenant::text, true);
+    RETURN (
+        SELECT count(*) FROM public.router_config_snapshots AS r
+        WHERE NOT EXISTS (
+            SELECT FROM snapshot_ingest.snapshots AS run WHERE run.snapshot_id = r.id));
 END
 $$;
 
@@ -115,7 +145,9 @@ $$;
 -- How many texts and data keys of the tenant are under each version of its key.
 CREATE FUNCTION snapshot_ingest.key_versions(tenant uuid)
 RETURNS TABLE (version bigint, items bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
     RETURN QUERY

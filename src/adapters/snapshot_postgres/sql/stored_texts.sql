@@ -17,8 +17,10 @@ SELECT * FROM snapshot_ingest.texts_under_other_versions($1, $2, $3, $4, $5);
 SELECT * FROM snapshot_ingest.texts_in_other_formats($1, $2, $3, $4, $5);
 
 -- name: count_in_other_formats
-SELECT count(*) AS texts
-FROM snapshot_ingest.snapshots WHERE tenant_id = $1 AND format <> $2;
+SELECT snapshot_ingest.count_in_other_formats($1, $2) AS texts;
+
+-- name: rows_of_others
+SELECT snapshot_ingest.rows_of_others($1) AS rows;
 
 -- name: wrapped_keys
 -- Those of the data keys $1 that there are.

@@ -44,11 +44,10 @@ async def convert(settings: Settings, chosen: CipherFormat, work: Work, *, as_js
                             await pace.took(looked_at)
         left = await _left(texts, list(counts), chosen)
     _print(conversion, left, as_json=as_json)
-    if conversion.rewritten.fault is not None:
-        raise ConvertError(
-            f"{conversion.rewritten.left} texts keep their format, the last of them because: "
-            f"{conversion.rewritten.fault}",
-        )
+    if left and not work.dry_run:
+        fault = conversion.rewritten.fault
+        why = f", the last one because: {fault}" if fault is not None else ""
+        raise ConvertError(f"{left} texts keep another format{why}", next_step="run it again")
 
 
 async def _left(texts: StoredTexts, tenants: list[TenantId], chosen: CipherFormat) -> int:

@@ -3,13 +3,11 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-
-from attrs import frozen
 
 from snapshot_domain.errors import KeyMissing, SnapshotIngestError
 from snapshot_domain.model import TenantId
-from snapshot_domain.ports import StoredTexts
 from snapshot_domain.rotation import OldestVersion, Rotation
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao
@@ -20,17 +18,12 @@ from snapshot_ingest.settings import Settings
 from snapshot_ingest.workers_hold import longest_in_hand
 from snapshot_openbao import TransitRewrapper
 
+# Counting the rows of others looks at the whole table, once a tenant.
+_COUNTED_TENANTS = 10
+
 
 class RewrapError(SnapshotIngestError):
     """Something could not be rewrapped."""
-
-
-@frozen
-class _Found:
-    """What there is of one tenant: its oldest version, and how much is under older ones."""
-
-    oldest: OldestVersion
-    behind: int
 
 
 async def rewrap(settings: Settings, work: Work, *, as_json: bool) -> None:
@@ -41,41 +34,42 @@ async def rewrap(settings: Settings, work: Work, *, as_json: bool) -> None:
         openbao("operator.openbao", settings.operator.openbao, settings, clock) as bao,
     ):
         rewrapper = TransitRewrapper(bao, mount=settings.openbao.mount)
-        rotation = Rotation(texts, rewrapper, clock, longest_in_hand(settings))
+        rotation = Rotation(texts, rewrapper, longest_in_hand(settings))
         tenants = await tenants_of(work, texts)
-        before, without_key = await _look(rotation, texts, tenants)
         if not work.dry_run:
-            await _rewrap_all(rotation, before, work, clock)
-        after, _ = (before, []) if work.dry_run else await _look(rotation, texts, list(before))
-    _print(rotation, after, without_key, as_json=as_json)
-    if rotation.rewritten.fault is not None:
-        raise RewrapError(
-            f"{rotation.rewritten.left} texts stay under their old version, the last of them "
-            f"because: {rotation.rewritten.fault}",
-            next_step="raise no min_decryption_version beyond what is shown above",
-        )
+            await _rewrap_all(rotation, await _look(rotation, tenants), work, clock)
+        found = await _look(rotation, tenants, count_others=len(tenants) <= _COUNTED_TENANTS)
+    _print(rotation, found, [each for each in tenants if each not in found], as_json=as_json)
+    _fail_if_unfinished(rotation, found, work)
 
 
 async def _look(
-    rotation: Rotation, texts: StoredTexts, tenants: Sequence[TenantId]
-) -> tuple[Mapping[TenantId, _Found], list[TenantId]]:
-    """What there is of each tenant, and those that have no key."""
-    found: dict[TenantId, _Found] = {}
-    without_key = []
+    rotation: Rotation, tenants: Sequence[TenantId], *, count_others: bool = False
+) -> Mapping[TenantId, OldestVersion]:
+    """What there is of each tenant that has a key."""
+    found: dict[TenantId, OldestVersion] = {}
     for tenant_id in tenants:
-        try:
-            oldest = await rotation.oldest(tenant_id)
-        except KeyMissing:
-            without_key.append(tenant_id)
-            continue
-        in_use = await texts.versions(tenant_id)
-        behind = sum(items for version, items in in_use.items() if version != oldest.newest)
-        found[tenant_id] = _Found(oldest, behind)
-    return found, without_key
+        with suppress(KeyMissing):
+            found[tenant_id] = await rotation.oldest(tenant_id, count_others=count_others)
+    return found
+
+
+def _fail_if_unfinished(
+    rotation: Rotation, found: Mapping[TenantId, OldestVersion], work: Work
+) -> None:
+    fault, behind = rotation.rewritten.fault, sum(each.behind for each in found.values())
+    if work.dry_run or (fault is None and not behind):
+        return
+    why = f", the last one because: {fault}" if fault is not None else ""
+    raise RewrapError(
+        f"{max(behind, rotation.rewritten.left)} texts or data keys stay under an older version"
+        f"{why}",
+        next_step="run it again; raise no min_decryption_version beyond what is shown above",
+    )
 
 
 async def _rewrap_all(
-    rotation: Rotation, found: Mapping[TenantId, _Found], work: Work, clock: SystemClock
+    rotation: Rotation, found: Mapping[TenantId, OldestVersion], work: Work, clock: SystemClock
 ) -> None:
     total = sum(each.behind for each in found.values())
     with Pace("rewrapped", total, work.texts_per_second, clock) as pace:
@@ -87,7 +81,7 @@ async def _rewrap_all(
 
 def _print(
     rotation: Rotation,
-    found: Mapping[TenantId, _Found],
+    found: Mapping[TenantId, OldestVersion],
     without_key: Sequence[TenantId],
     *,
     as_json: bool,
@@ -96,27 +90,34 @@ def _print(
         _say(json.dumps(_report(rotation, found, without_key)))
         return
     for each in found.values():
-        _say(_line(each.oldest, each.behind))
+        _say(_line(each))
     for tenant_id in without_key:
         _say(f"tenant {tenant_id}: it has no key, so nothing of it opens")
     done = rotation.rewritten
     _say(f"rewrapped {done.replaced}, left {done.left}, changed meanwhile {done.changed_meanwhile}")
 
 
-def _line(oldest: OldestVersion, behind: int) -> str:
-    if oldest.version is None:
-        return f"tenant {oldest.tenant_id}: nothing is under its key"
-    line = (
-        f"tenant {oldest.tenant_id}: version {oldest.version} is the oldest in use, "
-        f"{oldest.newest} the newest, {behind} behind"
+def _line(oldest: OldestVersion) -> str:
+    known = (
+        "nothing of ours is under its key"
+        if oldest.version is None
+        else f"version {oldest.version} is the oldest in use, {oldest.newest} the newest, "
+        f"{oldest.behind} behind"
     )
-    if oldest.is_certain:
-        return line
-    return f"{line}; a worker may still write older ones until {_time(oldest.certain_from)}"
+    line = f"tenant {oldest.tenant_id}: {known}"
+    if oldest.asked_at <= oldest.certain_from:
+        line += f"; a worker may still write older ones until {_time(oldest.certain_from)}"
+    if oldest.rows_of_others is None:
+        line += "; rows that others wrote were not counted, see --tenant"
+    elif oldest.rows_of_others:
+        line += f"; {oldest.rows_of_others} rows that others wrote may be under any version"
+    return line
 
 
 def _report(
-    rotation: Rotation, found: Mapping[TenantId, _Found], without_key: Sequence[TenantId]
+    rotation: Rotation,
+    found: Mapping[TenantId, OldestVersion],
+    without_key: Sequence[TenantId],
 ) -> Mapping[str, object]:
     return {
         "rewrapped": rotation.rewritten.replaced,
@@ -124,12 +125,13 @@ def _report(
         "changed_meanwhile": rotation.rewritten.changed_meanwhile,
         "tenants": [
             {
-                "tenant": str(each.oldest.tenant_id),
-                "oldest_in_use": each.oldest.version,
-                "newest": each.oldest.newest,
+                "tenant": str(each.tenant_id),
+                "oldest_in_use": each.version,
+                "newest": each.newest,
                 "behind": each.behind,
-                "certain": each.oldest.is_certain,
-                "certain_from": _time(each.oldest.certain_from),
+                "rows_of_others": each.rows_of_others,
+                "certain": each.is_certain,
+                "certain_from": _time(each.certain_from),
             }
             for each in found.values()
         ],
