@@ -144,8 +144,9 @@ async def test_a_ca_file_that_is_none_is_misconfigured(
     assert "cannot be read or is none" in line
 
 
-async def test_a_running_source_says_why_it_stays_away_and_heals_with_the_certificate(
-    tmp_path: Path, authority: Authority
+@pytest.mark.parametrize("worse", ["expired", "in clear"])
+async def test_a_running_source_says_why_it_stays_away_and_heals_with_its_server(
+    tmp_path: Path, authority: Authority, worse: str
 ) -> None:
     good = tls(authority.issue("127.0.0.1"))
     async with own_nats_server(tmp_path, good) as server:
@@ -158,10 +159,12 @@ async def test_a_running_source_says_why_it_stays_away_and_heals_with_the_certif
         source = JetStreamSource(settings, SourceSettings(answer_timeout=SHORTLY))
         await source.check()
         server.kill()
-        await server.start_with(tls(authority.issue("127.0.0.1", expired=True)))
+        expired = tls(authority.issue("127.0.0.1", expired=True))
+        await server.start_with(expired if worse == "expired" else "")
+        said = "certificate has expired" if worse == "expired" else "speaks no TLS"
 
         async def says_why() -> bool:
-            return "certificate has expired" in await fault_of(source)
+            return said in await fault_of(source)
 
         await until_true(says_why)
         server.kill()

@@ -1,5 +1,6 @@
 """Where tokens and secret ids come from, and what is remembered of missing keys."""
 
+import pickle
 from pathlib import Path
 from uuid import uuid4
 
@@ -7,7 +8,15 @@ import pytest
 
 from snapshot_domain.errors import Misconfigured
 from snapshot_domain.model import TenantId
-from snapshot_openbao import Address, AppRoleLogin, SecretFile, SecretText, TokenLogin
+from snapshot_openbao import (
+    Address,
+    AppRoleLogin,
+    SecretFile,
+    SecretText,
+    TokenLogin,
+    WrappedAppRoleLogin,
+    WrappedSecretId,
+)
 from snapshot_openbao.client import HttpClient
 from snapshot_openbao.errors import Problem
 from snapshot_openbao.missing_keys import MissingKeys
@@ -35,6 +44,19 @@ def test_a_file_without_a_credential_is_unreadable(tmp_path: Path, content: byte
 def test_a_token_that_fits_no_header_is_unreadable(token: str) -> None:
     login = TokenLogin(SecretText(token))
     http = HttpClient(Address("http://127.0.0.1:1"))
+    assert login.log_in(http, timeout_seconds=1) is Problem.CREDENTIAL_UNREADABLE
+
+
+def test_a_wrapped_secret_id_shows_nothing_and_is_not_pickled() -> None:
+    wrapped = WrappedSecretId(SecretText("s.wrapping"))
+    assert "s.wrapping" not in f"{wrapped} {WrappedAppRoleLogin('role', wrapped)!r}"
+    with pytest.raises(TypeError, match="sealed"):
+        pickle.dumps(wrapped)
+
+
+def test_a_wrapping_token_that_fits_no_header_is_unreadable() -> None:
+    http = HttpClient(Address("http://127.0.0.1:1"))
+    login = WrappedAppRoleLogin("role", WrappedSecretId(SecretText("s.with\nnewline")))
     assert login.log_in(http, timeout_seconds=1) is Problem.CREDENTIAL_UNREADABLE
 
 

@@ -144,6 +144,9 @@ class SafeClient(Client):
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""
         if initial_connection and self.demands_tls and not info.get("tls_required"):
+            if self._transport is not None:
+                # nats-py leaves it open when it connects again, and has no types here.
+                self._transport.close()  # type: ignore[no-untyped-call]
             raise errors.SecureConnWantedError
         if not self._follows:
             info.pop("connect_urls", None)
