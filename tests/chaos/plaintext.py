@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
 from chaos.world import World
+from snapshot_conformance.secret_canary import SecretCanary
+from snapshot_conformance.secret_canary_files import files_with
 from snapshot_postgres import connected
-from support.canary import Canary
 
 _TABLES_SQL = """
     SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
@@ -14,12 +14,7 @@ _TABLES_SQL = """
 """
 
 
-def plain_canary() -> Canary:
-    """A secret of letters and digits alone, which no quoting of what was quoted already hides."""
-    return Canary(f"canary-{uuid4().hex}")
-
-
-async def files_with_plaintext(world: World, canary: Canary) -> Sequence[Path]:
+async def files_with_plaintext(world: World, canary: SecretCanary) -> Sequence[Path]:
     """The files below the world's folder that hold it in any form, relative to that.
 
     Data directories, write-ahead log, every server's and worker's log, OpenBao's audit log and
@@ -27,7 +22,7 @@ async def files_with_plaintext(world: World, canary: Canary) -> Sequence[Path]:
     compresses it would hide from the search.
     """
     await _dump_tables(world)
-    return [path.relative_to(world.folder) for path in canary.files_with_it([world.folder])]
+    return [path.relative_to(world.folder) for path in files_with(canary, [world.folder])]
 
 
 async def _dump_tables(world: World) -> None:

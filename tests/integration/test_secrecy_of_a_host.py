@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from snapshot_conformance.secret_canary import SecretCanary
 from snapshot_domain.outcome import Stored
 from snapshot_ingest.stack import EmbeddedStack
-from support.canary import Canary
 from support.real_world import RealWorld, real_world, use_case_of
 
 
@@ -21,7 +21,7 @@ async def world(stack: EmbeddedStack, tmp_path: Path) -> AsyncIterator[RealWorld
 async def test_no_log_record_holds_content_whatever_goes_wrong(
     stack: EmbeddedStack, world: RealWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    canary = Canary()
+    canary = SecretCanary()
     caplog.set_level(logging.DEBUG)
     async with use_case_of(world.settings("hash_policy=enforce")) as ingestion:
         await world.publish(canary.text)

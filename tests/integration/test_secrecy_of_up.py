@@ -16,7 +16,8 @@ import pytest
 from attrs import frozen
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from support.canary import Canary
+from snapshot_conformance.secret_canary import SecretCanary
+from snapshot_conformance.secret_canary_files import files_with
 from support.command import RunningCommand, finished, running
 from support.files import folder_of
 from support.http import fetched, metric
@@ -32,7 +33,7 @@ _TEXT_COLUMNS = "stream || subject || reason || detail || ciphertext"
 class Ingested:
     """An `up` that has ingested the canary, still running."""
 
-    canary: Canary
+    canary: SecretCanary
     up: RunningCommand
     data_dir: Path
     stack: dict[str, Any]
@@ -42,7 +43,7 @@ class Ingested:
         return self.data_dir / "logs"
 
 
-def _messages(canary: Canary) -> Iterator[tuple[str, bytes]]:
+def _messages(canary: SecretCanary) -> Iterator[tuple[str, bytes]]:
     """One for each way that a message can take, with its outcome's name."""
     secret = f"/ppp secret add password={canary.text}"
     known, owner = device("known"), tenant("secrecy")
@@ -73,7 +74,7 @@ def _messages(canary: Canary) -> Iterator[tuple[str, bytes]]:
 
 @pytest.fixture(scope="module")
 async def ingested(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ingested]:
-    canary = Canary()
+    canary = SecretCanary()
     folder = tmp_path_factory.mktemp("secrecy")
     data_dir = folder / "data"
     loud = ("--log-level", "DEBUG", "--set", "hash_policy=enforce")
@@ -108,7 +109,7 @@ async def test_it_took_every_way(ingested: Ingested) -> None:
 async def test_it_is_in_no_file_of_the_stack(ingested: Ingested) -> None:
     """Our log at DEBUG, the servers' logs, the audit log, data files, WAL, store, settings."""
     assert " DEBUG " in (ingested.logs / "snapshot-ingest.log").read_text("utf-8")
-    assert ingested.canary.files_with_it([ingested.data_dir]) == []
+    assert files_with(ingested.canary, [ingested.data_dir]) == []
 
 
 async def test_it_is_in_no_output_of_ours(ingested: Ingested) -> None:
@@ -120,7 +121,7 @@ async def test_it_is_in_no_metric(ingested: Ingested) -> None:
     metrics = (await fetched(f"{ingested.stack['http_url']}/metrics")).text
     assert not ingested.canary.is_in(metrics)
     registry = CollectorRegistry()
-    control = Canary()
+    control = SecretCanary()
     Counter("planted", "A label that holds a secret.", ["label"], registry=registry).labels(
         control.text
     )
@@ -135,7 +136,7 @@ async def test_it_is_in_no_text_of_the_quarantine(ingested: Ingested) -> None:
 
 
 async def test_the_search_finds_what_is_planted_in_the_quarantine(ingested: Ingested) -> None:
-    control = Canary()
+    control = SecretCanary()
     async with _admin(ingested.stack) as connection:
         await connection.execute(
             "INSERT INTO snapshot_ingest.quarantine (stream, stream_created_at, sequence, subject,"
@@ -149,38 +150,38 @@ async def test_the_search_finds_what_is_planted_in_the_quarantine(ingested: Inge
 async def test_the_search_finds_what_is_planted_in_a_table_and_in_its_log(
     ingested: Ingested,
 ) -> None:
-    control = Canary()
+    control = SecretCanary()
     async with _admin(ingested.stack) as connection:
         await connection.execute("CREATE TABLE planted (secret text)")
         await connection.execute("INSERT INTO planted VALUES ($1)", control.text)
         await connection.execute("CHECKPOINT")
     postgres = ingested.data_dir / "postgres"
-    found = control.files_with_it([postgres])
+    found = files_with(control, [postgres])
     folders = {path.relative_to(postgres).parts[-2] for path in found}
     assert "pg_wal" in folders
     assert len(folders) > 1
-    assert control.files_with_it([ingested.logs / "postgres.log"])
+    assert files_with(control, [ingested.logs / "postgres.log"])
 
 
 async def test_the_search_finds_what_openbao_writes_into_its_audit_log(
     ingested: Ingested,
 ) -> None:
-    control = Canary(f"canary-{uuid4().hex}")
+    control = SecretCanary(f"canary-{uuid4().hex}")
     url = f"{ingested.stack['openbao_url']}/v1/transit/keys/{control.text}"
     async with httpx.AsyncClient(trust_env=False) as client:
         await client.get(url, headers={"X-Vault-Token": "none"})
-    assert control.files_with_it([ingested.logs / "openbao_audit.log"])
+    assert files_with(control, [ingested.logs / "openbao_audit.log"])
 
 
 async def test_the_search_finds_what_a_store_that_is_not_encrypted_holds(tmp_path: Path) -> None:
-    control = Canary()
+    control = SecretCanary()
     async with own_nats_server(tmp_path) as server, place_on(server.url) as place:
         await place.publish(control.text.encode())
-        assert control.files_with_it([tmp_path / "store"])
+        assert files_with(control, [tmp_path / "store"])
 
 
 async def test_the_search_finds_what_is_planted_in_any_file(ingested: Ingested) -> None:
-    control = Canary()
+    control = SecretCanary()
     places = [
         ingested.logs / "snapshot-ingest.log",
         ingested.logs / "nats.log",
@@ -191,7 +192,7 @@ async def test_the_search_finds_what_is_planted_in_any_file(ingested: Ingested) 
     for path in places:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"planted": control.text}))
-    assert set(control.files_with_it([ingested.data_dir])) == set(places)
+    assert set(files_with(control, [ingested.data_dir])) == set(places)
 
 
 @asynccontextmanager
@@ -216,7 +217,7 @@ async def _make_postgres_talkative(stack: dict[str, Any]) -> None:
         await connection.execute("SELECT pg_reload_conf()")
 
 
-async def _publish_files(folder: Path, data_dir: Path, canary: Canary) -> None:
+async def _publish_files(folder: Path, data_dir: Path, canary: SecretCanary) -> None:
     """A device's first snapshot, an unchanged one, and a changed one, by the command."""
     config = ("--config", data_dir / "snapshot-ingest.toml", "--log-level", "DEBUG")
     for text in (canary.text, canary.text, f"changed {canary.text}"):
@@ -252,7 +253,7 @@ async def _publish_while_openbao_hangs(stack: dict[str, Any], bodies: list[bytes
         os.kill(stack["pids"]["openbao"], SIGCONT)
 
 
-async def _publish_while_the_database_breaks(stack: dict[str, Any], canary: Canary) -> None:
+async def _publish_while_the_database_breaks(stack: dict[str, Any], canary: SecretCanary) -> None:
     """The table is locked until the worker's statement fails, and its connections are cut."""
     body = message(device("known"), tenant("secrecy"), f"once more {canary.text}").reveal()
     async with _admin(stack) as connection, connection.transaction():
