@@ -53,6 +53,7 @@ def test_what_is_packed_more_than_once_is_opened() -> None:
     packed = zlib.compress(b"x" + zstandard.ZstdCompressor().compress(canary.text.encode()))
     assert canary.is_in(b"noise" + packed)
     assert canary.is_in(b'{"batch_input": [{"plaintext": "' + b64encode(packed) + b'"}]}')
+    assert canary.is_in(b"/v1/transit/keys/" + b64encode(packed))
     assert canary.is_in(urlsafe_b64encode(gzip.compress(b64encode(packed))))
 
 

@@ -41,12 +41,14 @@ class Place(Protocol):
 class FilesPlace:
     """Files, and folders with all that is below them.
 
-    A control is appended to the first file, or goes into a file of its own in the first folder.
+    A control goes in by `plant_with`, as the program that writes the files would leave it there;
+    without one it is appended to the first file, or put in a file of its own in the first folder.
     """
 
     name: str
     roots: Sequence[Path]
     writings: Sequence[Writing] = WRITINGS
+    plant_with: Callable[[bytes], Awaitable[None]] | None = None
 
     async def contents(self) -> Iterable[Found]:
         """See Place."""
@@ -54,6 +56,9 @@ class FilesPlace:
 
     async def plant(self, content: bytes) -> None:
         """See Place."""
+        if self.plant_with is not None:
+            await self.plant_with(content)
+            return
         root = self.roots[0]
         path = root / f"planted-{uuid4().hex}" if root.is_dir() else root
         with path.open("ab") as file:

@@ -15,9 +15,9 @@ _DEPTH_AT_MOST = 3
 _MEMBERS = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]|\x28\xb5\x2f\xfd")
 _ANY_WINDOW_BITS = 32 + zlib.MAX_WBITS  # gzip and zlib alike
 
-# The same first bytes as base64 writes them where a run of it begins.
+# The same first bytes as base64 writes them where a run of it begins, be it in a path.
 _BASE64_OF_MEMBERS = re.compile(
-    rb"(?<![A-Za-z0-9+/_-])(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])|KLUv)[A-Za-z0-9+/_-]{13,}"
+    rb"(?<![A-Za-z0-9+])(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])|KLUv)[A-Za-z0-9+/_-]{13,}"
 )
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
