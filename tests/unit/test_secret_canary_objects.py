@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -116,16 +116,15 @@ def test_a_secret_in_an_error_is_found(way: str) -> None:
 
 def test_a_secret_in_a_local_is_found_except_where_a_frame_must_have_it() -> None:
     error = _raised(_PLANTED.text, _in_a_local)
-    everything = {how for how, content in shown_by_error(error) if _PLANTED.is_in(content)}
-    assert everything == {"local secret", "local kept_here"}
-    raising = [f"{_HERE}:_raised"]
-    without_one = {
-        how for how, content in shown_by_error(error, raising) if _PLANTED.is_in(content)
-    }
-    assert without_one == {"local secret", "local kept_here"}
-    both = [*raising, f"{_HERE}:_in_a_local"]
-    assert not any(_PLANTED.is_in(content) for _, content in shown_by_error(error, both))
-    assert not any(_PLANTED.is_in(content) for _, content in shown_by_error(error, [_HERE]))
+    outer, inner = f"{_HERE}:_raised", f"{_HERE}:_in_a_local"
+    inside = {f"local secret of {inner}", f"local kept_here of {inner}"}
+    assert _found_in(error) == {*inside, f"local secret of {outer}"}
+    assert _found_in(error, [outer]) == inside
+    assert _found_in(error, [outer, inner]) == _found_in(error, [_HERE]) == set()
+
+
+def _found_in(error: BaseException, may_hold: Collection[str] = ()) -> set[str]:
+    return {how for how, content in shown_by_error(error, may_hold) if _PLANTED.is_in(content)}
 
 
 def _record(message: str, *args: object, **extra: Any) -> logging.LogRecord:

@@ -94,9 +94,10 @@ def _shown_by_one(error: BaseException, may_hold: Collection[str]) -> Iterator[t
     with suppress(Exception):
         yield "pickled", pickle.dumps(error)
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if not _may_hold(frame, may_hold):
+        module, place = frame.f_globals.get("__name__", ""), _name_of(frame)
+        if module not in may_hold and place not in may_hold:
             for name, value in frame.f_locals.items():
-                yield f"local {name}", _attempted(partial(repr, value))
+                yield f"local {name} of {place}", _attempted(partial(repr, value))
 
 
 def _next_to(error: BaseException) -> Iterator[BaseException]:
@@ -115,9 +116,8 @@ def _errors_in(values: object) -> Iterator[BaseException]:
         yield from (value for value in values if isinstance(value, BaseException))
 
 
-def _may_hold(frame: FrameType, allowed: Collection[str]) -> bool:
-    module = frame.f_globals.get("__name__", "")
-    return module in allowed or f"{module}:{frame.f_code.co_qualname}" in allowed
+def _name_of(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__', '')}:{frame.f_code.co_qualname}"
 
 
 def _attempted(shown: Callable[[], str]) -> str:

@@ -34,14 +34,24 @@ from snapshot_conformance.secret_canary_report import CanaryReport, reported
 class SecretWatch:
     """A canary to drive through an adapter, and the places where it is then looked for.
 
-    `logs`, `errors` and `events` fill as it goes; append to `places` what else there is.
+    `logs`, `errors` and `events` fill as it goes; append to `places` what else there is, and to
+    `may_hold` the few frames that must have the secret at hand (see `shown_by_error`).
     """
 
     canary: SecretCanary = field(factory=SecretCanary)
-    logs: LogPlace = field(factory=LogPlace)
-    errors: ErrorsPlace = field(factory=ErrorsPlace)
+    may_hold: list[str] = field(factory=list)
+    logs: LogPlace = field(init=False)
+    errors: ErrorsPlace = field(init=False)
     events: EventsPlace = field(factory=EventsPlace)
-    places: list[Place] = field()
+    places: list[Place] = field(init=False)
+
+    @logs.default
+    def _every_record(self) -> LogPlace:
+        return LogPlace(may_hold=self.may_hold)
+
+    @errors.default
+    def _every_error(self) -> ErrorsPlace:
+        return ErrorsPlace(may_hold=self.may_hold)
 
     @places.default
     def _places_of_a_process(self) -> list[Place]:
@@ -64,10 +74,9 @@ class SecretWatch:
 def watching(may_hold: Collection[str] = ()) -> Iterator[SecretWatch]:
     """A watch that hears every logger at DEBUG meanwhile.
 
-    `may_hold` names the frames that must have the secret at hand, such as the test's own: see
-    `shown_by_error`.
+    `may_hold` names the frames that must have the secret at hand, such as the test's own.
     """
-    watch = SecretWatch(logs=LogPlace(may_hold=may_hold), errors=ErrorsPlace(may_hold=may_hold))
+    watch = SecretWatch(may_hold=list(may_hold))
     root = logging.getLogger()
     level = root.level
     root.addHandler(watch.logs.handler)
