@@ -64,7 +64,7 @@ class ErrorsPlace:
     name: str = "errors"
     may_hold: Collection[str] = ()
     writings: Sequence[Writing] = WRITINGS
-    errors: list[BaseException] = field(factory=list)
+    errors: list[BaseException] = field(factory=list, repr=False)
 
     def add(self, error: BaseException) -> None:
         """One more to look into."""
@@ -92,7 +92,7 @@ class EventsPlace:
 
     name: str = "events"
     writings: Sequence[Writing] = TEXT_WRITINGS
-    events: list[Event] = field(factory=list)
+    events: list[Event] = field(factory=list, repr=False)
 
     def record(self, event: Event) -> None:
         """See the port Metrics."""
@@ -119,7 +119,7 @@ class ObjectsPlace:
     """Whatever can be reached from the objects: adapters, outcomes, answers, a store in memory."""
 
     name: str
-    roots: list[object]
+    roots: list[object] = field(repr=False)
     writings: Sequence[Writing] = WRITINGS
 
     async def contents(self) -> Iterable[Found]:

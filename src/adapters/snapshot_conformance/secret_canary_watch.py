@@ -43,7 +43,7 @@ class SecretWatch:
     logs: LogPlace = field(init=False)
     errors: ErrorsPlace = field(init=False)
     events: EventsPlace = field(factory=EventsPlace)
-    places: list[Place] = field(init=False)
+    places: list[Place] = field(init=False, repr=False)
 
     @logs.default
     def _every_record(self) -> LogPlace:

@@ -83,17 +83,22 @@ async def end_connection(client: SafeClient, within: timedelta) -> None:
 
 def _look_at(credentials_file: Path) -> None:
     """Raises `Misconfigured` for a file that nats-py would read for ever, or fail on oddly."""
-    try:
-        content = credentials_file.read_bytes()
-    except OSError:
-        content = b""
-    if not all(part in content for part in _CREDENTIAL_PARTS):
+    if not _holds_credentials(credentials_file):
         raise Misconfigured(
             Dependency.SOURCE,
             f"the credentials file {credentials_file} cannot be read or is none",
             expected="a NATS user JWT and its nkey seed",
             next_step="make it with `nsc generate creds`, readable for this process",
         )
+
+
+def _holds_credentials(file: Path) -> bool:
+    """Looked at apart, so that no frame of an error has its content at hand."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return False
+    return all(part in content for part in _CREDENTIAL_PARTS)
 
 
 async def _start(client: SafeClient, settings: ConnectionSettings) -> None:
