@@ -46,6 +46,10 @@ _CONNECTION = ConnectionSettings(servers=("nats://127.0.0.1:9",), connect_timeou
 _MISSING = nats.js.errors.NotFoundError(code=404, err_code=10014)
 
 
+class _Silence(Exception):
+    """In place of an error: there is no answer at all."""
+
+
 @define(repr=False)
 class _BrokenJetStream:
     """nats-py's view of JetStream: each call fails with the same error, or as told by name."""
@@ -57,7 +61,7 @@ class _BrokenJetStream:
         async def call(*_: object, **__: object) -> object:
             answer = self.answers.get(name, self.error)
             if isinstance(answer, BaseException):
-                raise answer
+                await _failing(answer)()
             return answer
 
         return call
@@ -74,7 +78,7 @@ class _BrokenClient(SafeClient):
         return cast("JetStreamContext", self._broken)
 
     async def flush(self, timeout: float = 1.0) -> None:  # noqa: ARG002 - nats-py's signature
-        raise self._broken.error
+        await _failing(self._broken.error)()
 
 
 def _errors(text: str) -> Iterator[Exception]:
@@ -130,7 +134,8 @@ async def cancellations(watch: SecretWatch) -> None:
     """A cancellation while the server does not answer a connection or a request."""
     with patch.object(Client, "connect", _for_ever):
         await _cancelled(watch, connect(_CONNECTION))
-    await _cancelled(watch, ask(_for_ever(), "asking"))
+    for call in _calls(_Silence()):
+        await _cancelled(watch, call)
 
 
 async def credentials(watch: SecretWatch) -> None:
@@ -189,6 +194,8 @@ def _subscribed(error: Exception) -> Callable[..., Awaitable[object]]:
 
 def _failing(error: BaseException) -> Callable[..., Awaitable[NoReturn]]:
     async def fail(*_: object, **__: object) -> NoReturn:
+        if isinstance(error, _Silence):
+            await asyncio.Event().wait()
         raise error
 
     return fail
@@ -210,6 +217,7 @@ async def _cancelled(watch: SecretWatch, call: Awaitable[object]) -> None:
     running = asyncio.ensure_future(call)
     for _ in range(10):
         await asyncio.sleep(0)
+    assert not running.done()
     running.cancel()
     async with watch.keeping_errors():
         await running

@@ -59,12 +59,14 @@ class _BrokenConnection:
 
     error: BaseException | None
     fails_at: str = ""
+    answers_before: int = 0
     reached: asyncio.Event = field(factory=asyncio.Event)
 
     async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
-        if self.fails_at in statement:
+        if self.fails_at in statement and self.answers_before == 0:
             self.reached.set()
             await self._fail()
+        self.answers_before = max(0, self.answers_before - 1)
         return []
 
     fetchrow = fetchval = execute = fetch
@@ -137,14 +139,26 @@ async def connecting(watch: SecretWatch) -> None:
 
 
 async def cancellations(watch: SecretWatch) -> None:
-    """A cancellation while the server does not answer, at each call."""
-    for call in range(len(_calls(_BrokenPool(_BrokenConnection(None))))):
-        connection = _BrokenConnection(None)
-        running = asyncio.ensure_future(_calls(_BrokenPool(connection))[call]())
-        await connection.reached.wait()
-        running.cancel()
-        async with watch.keeping_errors():
-            await running
+    """A cancellation while the server does not answer, at each statement of each call."""
+    for number in range(len(_calls(_BrokenPool(_BrokenConnection(None))))):
+        statement = 0
+        while await _cancelled_at(statement, number, watch):
+            statement += 1
+        assert statement
+
+
+async def _cancelled_at(statement: int, number: int, watch: SecretWatch) -> bool:
+    """Cancels the call at that statement; whether it has so many."""
+    connection = _BrokenConnection(None, answers_before=statement)
+    running = asyncio.ensure_future(_calls(_BrokenPool(connection))[number]())
+    reached = asyncio.ensure_future(connection.reached.wait())
+    await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
+    was_reached = connection.reached.is_set()
+    running.cancel()
+    reached.cancel()
+    async with watch.keeping_errors():
+        await running
+    return was_reached
 
 
 def _pool(connection: _BrokenConnection) -> Pool:
