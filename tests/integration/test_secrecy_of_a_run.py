@@ -94,5 +94,5 @@ async def test_a_worker_whose_secrets_are_refused_shows_none_and_dumps_no_core(
         assert not any(canary.is_in(answer) for answer in answers)
         worker.signal(SIGTERM)
         assert await worker.ended() == 0
-    print(f"\n{report}")  # noqa: T201 - the proof, for whoever asks for it
+    print(f"\n{report}", flush=True)  # noqa: T201 - the proof, for whoever asks for it
     assert report.is_proof, str(report)

@@ -112,7 +112,7 @@ async def test_it_is_in_no_place_and_would_be_found_in_each(ingested: Ingested) 
     places = places_of_up(ingested.folder, ingested.data_dir, ingested.stack)
     assert before <= {path for place in places for path in files_of(place)}
     report = await reported(ingested.canary, places)
-    print(f"\n{report}")  # noqa: T201 - the proof, for whoever asks for it
+    print(f"\n{report}", flush=True)  # noqa: T201 - the proof, for whoever asks for it
     assert report.is_proof, str(report)
 
 

@@ -84,9 +84,10 @@ async def odd_answers(watch: SecretWatch) -> None:
 
 
 async def cancellations(watch: SecretWatch) -> None:
-    """A cancellation while the server does not answer, at the login and at the request."""
-    for answers in range(3):
+    """A cancellation while the server does not answer, at each login and at each request."""
+    for answers in range(4):
         await _cancelled(watch, answers)
+        assert isinstance(watch.errors.errors[-1], asyncio.CancelledError)
 
 
 async def formats(watch: SecretWatch) -> None:
@@ -225,6 +226,8 @@ async def _cancelled(watch: SecretWatch, answers: int) -> None:
         if next(left, None) is None:
             reached.set()
             released.wait(10)
+        if str(request.url).endswith("/login"):
+            return _answering(200, b'{"auth": {"client_token": "s.token-of-a-drive"}}')(request)
         return _answering(403, b'{"errors": ["permission denied"]}')(request)
 
     async with _connected(hang, AppRoleLogin("role", SecretText(watch.canary.text))) as openbao:

@@ -61,7 +61,7 @@ async def test_a_fault_shows_nothing_of_the_secret(
     assert report.is_proof, str(report)
     # Past what pytest captures, since that is one of the places that were searched.
     with capfdbinary.disabled():
-        print(f"| {drive} | {errors:,} | {records:,} | clean |")  # noqa: T201 - the proof
+        print(f"| {drive} | {errors:,} | {records:,} | clean |", flush=True)  # noqa: T201 - the proof
 
 
 async def test_every_clause_is_gone_through() -> None:
