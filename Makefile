@@ -14,6 +14,7 @@ MINUTES ?= 10
 MESSAGES ?= 20000
 FAULTS  ?= 45
 ROWS    ?= 1000000
+SECRECY_TESTS := $(wildcard tests/unit/test_secre*.py tests/integration/test_secrecy_*.py)
 
 .DEFAULT_GOAL := help
 
@@ -36,11 +37,12 @@ run: .venv/installed ## see it work: real servers, a made-up fleet, a summary; a
 	$(BIN)/snapshot-ingest up --ephemeral --simulate $(DEVICES) --until-idle
 
 .PHONY: check
-check: .venv/installed ## lint, types and the direction of dependencies
+check: .venv/installed ## lint, types, the direction of dependencies, and where content may go
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src tests
 	$(BIN)/lint-imports
+	PYTHONPATH=tests $(BIN)/python -m secrecy_check
 
 .PHONY: test
 test: .venv/installed ## all tests that need only wheels, on the real servers
@@ -49,6 +51,10 @@ test: .venv/installed ## all tests that need only wheels, on the real servers
 .PHONY: test-unit
 test-unit: .venv/installed ## the tests without a server: seconds
 	$(PYTEST) tests/unit
+
+.PHONY: secrecy
+secrecy: .venv/installed ## plant a secret, look for it everywhere, and show what was searched
+	$(PYTEST) -q -s $(SECRECY_TESTS)
 
 .PHONY: simulate
 simulate: .venv/installed ## SEEDS stories under faults on a virtual clock, from seed FIRST on

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from chaos.evidence import gather
 from chaos.ledger import Ledger
-from chaos.plaintext import files_with_plaintext, plain_canary
+from chaos.plaintext import files_with_plaintext
 from chaos.plan import Strike
 from chaos.publisher import Publisher, publishing
 from chaos.report import Report
@@ -18,6 +18,7 @@ from chaos.striker import FaultRecord, strike
 from chaos.traffic import Traffic
 from chaos.verdict import verdict_of
 from chaos.world import World, chaos_world
+from snapshot_conformance.secret_canary import SecretCanary
 from support.waiting import until, until_true
 
 _DRAIN_SECONDS_AT_MOST = 120.0
@@ -38,7 +39,7 @@ class Story:
 async def run(story: Story, folder: Path) -> Report:
     """Lets it happen below the folder, which is new or empty, and says what it came to."""
     began = monotonic()
-    canary = plain_canary()
+    canary = SecretCanary()
     traffic = Traffic(story.seed, story.devices, canary)
     async with chaos_world(folder, traffic) as world:
         publisher = Publisher(world.poller, traffic.messages(), story.per_second)

@@ -13,13 +13,13 @@ from random import Random
 
 from attrs import define, field, frozen
 
+from snapshot_conformance.secret_canary import SecretCanary
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.secret import RawMessage
 from snapshot_ingest.poller import PolledFile, PolledText, message_of
 from snapshot_ingest.simulator import Fleet
 from snapshot_ingest.simulator.malformed import spoiled
 from snapshot_ingest.simulator.routeros import export_of
-from support.canary import Canary
 
 TENANTS = 3
 
@@ -78,7 +78,7 @@ class _Device:
 class Traffic:
     """An endless stream of messages: the same for the same seed and canary."""
 
-    def __init__(self, seed: int, devices: int, canary: Canary) -> None:
+    def __init__(self, seed: int, devices: int, canary: SecretCanary) -> None:
         self.fleet = Fleet(seed, devices, TENANTS)
         self._canary = canary
         self._chance = Random(f"{seed} traffic")

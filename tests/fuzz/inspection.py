@@ -10,6 +10,7 @@ from fuzz.drafts import CANARY
 from fuzz.judge import Sound, judged
 from fuzz.lab import Lab
 from fuzz.rules import Handled, broken_rules, name_of
+from snapshot_conformance.secret_canary import SecretCanary
 from snapshot_domain.delivery import Settlement
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.outcome import Stored
@@ -18,12 +19,11 @@ from snapshot_domain.ports import DecryptorItem, QuarantinedMessage, TenantKey
 from snapshot_domain.replay import sealed_item
 from snapshot_domain.secret import Secret
 from snapshot_memory import MemoryDecryptor
-from support.canary import Canary
 
 SLOW_CPU_SECONDS = 20.0
 """No batch may need so much, whatever is in it."""
 
-_CANARY = Canary(CANARY)
+_CANARY = SecretCanary(CANARY)
 
 
 @frozen

@@ -1,21 +1,19 @@
 """No plaintext, token or secret id is anywhere that it should not be, whatever goes wrong."""
 
-import gc
-import logging
 import pickle
-import traceback
-from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
-from types import FunctionType, ModuleType
 from uuid import uuid4
 
 import pytest
 
+from snapshot_conformance.secret_canary import SecretCanary
+from snapshot_conformance.secret_canary_objects import reachable_from, shown_by_error
+from snapshot_conformance.secret_canary_watch import SecretWatch, secret_canary
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports import CipherAnswer, CipherItem, DecryptorItem, OwnKey, TenantKey
 from snapshot_domain.ports.decryptor import DecryptorAnswer
-from snapshot_domain.secret import Configuration, RawMessage, Secret
+from snapshot_domain.secret import Configuration, RawMessage
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_openbao import (
     Address,
@@ -30,9 +28,10 @@ from snapshot_openbao import (
 from support.clock import MovableClock
 from support.openbao import DECRYPT_ALL, ENCRYPT_ALL, RawOpenBao
 
-# A multiple of three in front of and within, so that its base64 is found inside a longer one.
-_CANARY = b"canary-passphrase-5be0d1c947a2f3"[:30]
-_TEXT = b"/interface wifi set 0 passphrase=" + _CANARY
+__all__ = ["secret_canary"]
+
+_CANARY = SecretCanary()
+_TEXT = b"/interface wifi set 0 passphrase=" + _CANARY.text.encode()
 
 
 @pytest.fixture(scope="module")
@@ -41,56 +40,14 @@ async def raw(stack: EmbeddedStack) -> AsyncIterator[RawOpenBao]:
         yield raw
 
 
-def _shows(text: str | bytes, *more: str) -> bool:
-    """Whether the canary is in it: as it is, in base64 or in hex; or one of the other secrets."""
-    data = text.encode(errors="replace") if isinstance(text, str) else text
-    forms = [_CANARY, b64encode(_CANARY), _CANARY.hex().encode()]
-    return any(form in data for form in [*forms, *(one.encode() for one in more)])
-
-
-def _printed(fault: BaseException) -> str:
-    """All that Python can be made to print of an error, with the locals of its frames."""
-    lines = traceback.TracebackException.from_exception(fault, capture_locals=True).format()
-    return "".join([*lines, repr(fault), str(fault.args), str(vars(fault))])
-
-
-def _records(caplog: pytest.LogCaptureFixture) -> str:
-    return "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
-
-
-def _held(*roots: object) -> Sequence[bytes | str]:
-    """Every bytes and str that can be reached from the objects, modules and code excepted."""
-    seen: set[int] = set()
-    found: list[bytes | str] = []
-    todo: list[object] = list(roots)
-    while todo:
-        one = todo.pop()
-        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType | logging.Logger):
-            continue
-        seen.add(id(one))
-        if isinstance(one, bytes | str):
-            found.append(one)
-        elif isinstance(one, bytearray):
-            found.append(bytes(one))
-        else:
-            todo.extend(gc.get_referents(one))
-    return found
-
-
-def test_the_search_finds_what_is_planted(caplog: pytest.LogCaptureFixture) -> None:
-    assert _shows(_TEXT)
-    assert _shows(b64encode(_TEXT))
-    assert _shows(_TEXT.hex())
-    logging.getLogger("urllib3.connectionpool").warning("body %s", _TEXT)
-    assert _shows(_records(caplog))
-    error = ValueError("x")
-    error.add_note("y")
-    error.__context__ = ValueError(_TEXT)
-    assert _shows(_printed(error))
-    holder = SecretText("z")
-    plain = {"deep": [("er", Secret(_TEXT))], "login": holder}
-    assert any(_shows(one) for one in _held(plain))
-    assert "z" in _held(plain)
+def _shown(fault: BaseException, *secrets: str) -> set[str]:
+    """How the fault shows the canary or one of the other secrets."""
+    canaries = [_CANARY, *map(SecretCanary, secrets)]
+    return {
+        how
+        for how, content in shown_by_error(fault, may_hold=[__name__])
+        if any(canary.is_in(content) for canary in canaries)
+    }
 
 
 async def _all_that_goes_wrong(
@@ -138,9 +95,9 @@ async def _all_that_goes_wrong(
 
 
 async def test_faults_logs_and_the_adapters_themselves_hold_no_plaintext_and_no_token(
-    stack: EmbeddedStack, raw: RawOpenBao, caplog: pytest.LogCaptureFixture
+    stack: EmbeddedStack, raw: RawOpenBao, secret_canary: SecretWatch
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    logs = secret_canary.logs
     role = await raw.new_login(f"{ENCRYPT_ALL}\n{DECRYPT_ALL}")
     token = await raw.token_of(role)
     async with OpenBao(
@@ -156,19 +113,20 @@ async def test_faults_logs_and_the_adapters_themselves_hold_no_plaintext_and_no_
         for fault in faults:
             assert fault.__context__ is None
             assert fault.__cause__ is None
-            assert not _shows(_printed(fault), token)
-            assert not _shows(repr(fault), token)
+            assert not _shown(fault, token)
         # The last thing that it does before the search is to encrypt.
         cipher = TransitCipher(openbao, MovableClock())
         tenant = await raw.new_tenant()
         await cipher.encrypt([CipherItem(TenantKey(tenant), Configuration(_TEXT))])
-        held = _held(openbao, cipher)
+        held = list(reachable_from(openbao, cipher))
         assert token in held  # the search reaches the connection's inside
-        assert not any(_shows(one) for one in held)
+        assert not any(_CANARY.is_in(one) for one in held)
         assert token not in repr(vars(openbao))
-    assert any(record.name.startswith("urllib3") for record in caplog.records)
-    assert not _shows(_records(caplog), token)
-    assert not any(_shows(repr(answer)) for answer in answers)
+    assert any(record.name.startswith("urllib3") for record in logs.records)
+    for where, content in await logs.contents():
+        assert not _CANARY.is_in(content), where
+        assert not SecretCanary(token).is_in(content), where
+    assert not any(_CANARY.is_in(repr(answer)) for answer in answers)
 
 
 async def _failed_check(cipher: TransitCipher) -> SnapshotIngestError:
@@ -192,7 +150,7 @@ async def test_a_check_that_fails_holds_nothing(stack: EmbeddedStack, raw: RawOp
         async with OpenBao(address, login, MovableClock()) as openbao:
             fault = await _failed_check(TransitCipher(openbao, MovableClock()))
         assert fault.__context__ is None
-        assert not _shows(_printed(fault), secret_id, secret_id[::-1])
+        assert not _shown(fault, secret_id, secret_id[::-1])
 
 
 async def test_openbaos_audit_log_and_log_hold_no_plaintext(
@@ -208,8 +166,8 @@ async def test_openbaos_audit_log_and_log_hold_no_plaintext(
         await TransitDecryptor(openbao).decrypt([DecryptorItem(key, answer)])
     audit_log = stack.addresses.openbao_audit_log.read_bytes()
     assert f"transit/decrypt/tenant_{tenant}".encode() in audit_log
-    assert not _shows(audit_log)
-    assert not _shows(stack.addresses.openbao_log.read_bytes())
+    assert not _CANARY.is_in(audit_log)
+    assert not _CANARY.is_in(stack.addresses.openbao_log.read_bytes())
 
 
 def test_a_login_shows_no_secret_and_cannot_be_pickled() -> None:

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from signal import Signals
@@ -20,6 +19,7 @@ from snapshot_ingest.stack.directory import StackDirectory
 from snapshot_ingest.stack.nats import NatsServer, nats_config
 from snapshot_ingest.stack.ports import FREE_PORTS, ReservedPorts
 from snapshot_ingest.stack.process import Command, ServerProcess
+from support.proc import command_lines
 
 _CANARY = b"canary-7d1f-set-password=hunter2-not-at-rest"
 
@@ -40,12 +40,12 @@ async def test_secret_ids_are_random_and_end_without_a_newline(stack: EmbeddedSt
 
 async def test_no_secret_is_on_any_command_line(stack: EmbeddedStack) -> None:
     secrets = _secrets(stack)
-    assert not _found(secrets, _command_lines())
+    assert not _found(secrets, iter(command_lines()))
     planted = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "input()", secrets[0], stdin=subprocess.PIPE
     )
     try:
-        assert _found(secrets, _command_lines()) == {secrets[0]}
+        assert _found(secrets, iter(command_lines())) == {secrets[0]}
     finally:
         await planted.communicate(b"\n")
 
@@ -158,11 +158,3 @@ def _contents(folder: Path) -> Iterator[bytes]:
 def _files(root: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(root):
         yield from (Path(folder) / name for name in names)
-
-
-def _command_lines() -> Iterator[bytes]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            # A process may end while we look.
-            with suppress(OSError):
-                yield (entry / "cmdline").read_bytes()

@@ -1,5 +1,6 @@
 """What the kernel says of a process: its memory, descriptors, threads and connections (Linux)."""
 
+from contextlib import suppress
 from pathlib import Path
 
 _KIB = 1024
@@ -34,6 +35,25 @@ def connections(pid: int, port: int) -> int:
         if line.split()[3] == _ESTABLISHED and int(line.split()[2].rpartition(":")[2], 16) == port
     }
     return sum(1 for target in _targets(pid) if target.removeprefix("socket:[")[:-1] in inodes)
+
+
+def core_limit(pid: int) -> str:
+    """How large a core file it may leave, as the kernel words it: soft and hard limit."""
+    for line in Path(f"/proc/{pid}/limits").read_text("ascii").splitlines():
+        if line.startswith("Max core file size"):
+            return " ".join(line.removeprefix("Max core file size").split()[:2])
+    raise ValueError("the kernel says nothing of core files; expected Linux with /proc")
+
+
+def command_lines() -> list[bytes]:
+    """What each process of this machine was started with."""
+    lines = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # A process may end while we look.
+            with suppress(OSError):
+                lines.append((entry / "cmdline").read_bytes())
+    return lines
 
 
 def _targets(pid: int) -> list[str]:

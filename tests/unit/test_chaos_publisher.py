@@ -11,7 +11,7 @@ from nats.js.api import PubAck
 
 from chaos.publisher import Publisher, publishing
 from chaos.traffic import Traffic
-from support.canary import Canary
+from snapshot_conformance.secret_canary import SecretCanary
 from support.waiting import until
 
 
@@ -43,7 +43,7 @@ class LossyStream:
 
 
 def a_publisher(stream: LossyStream) -> Publisher:
-    return Publisher(stream, Traffic(1, 5, Canary()).messages(), per_second=400)
+    return Publisher(stream, Traffic(1, 5, SecretCanary()).messages(), per_second=400)
 
 
 @pytest.mark.parametrize("lost_answers", [0, 2])

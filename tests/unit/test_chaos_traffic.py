@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pytest
 
-from chaos.plaintext import plain_canary
 from chaos.traffic import Kind, Posting, Traffic
+from snapshot_conformance.secret_canary import SecretCanary
 from snapshot_domain.model import Snapshot
 from snapshot_json import JsonSnapshotDecoder
 
-_CANARY = plain_canary()
+_CANARY = SecretCanary()
 
 
 def postings(seed: int, count: int, devices: int = 20) -> list[Posting]:

@@ -11,9 +11,9 @@ from attrs import evolve
 from chaos.ledger import Ledger
 from chaos.traffic import Kind, Message, Traffic
 from chaos.verdict import Evidence, KeptRow, StoredRow, verdict_of
+from snapshot_conformance.secret_canary import SecretCanary
 from snapshot_domain.model import Ciphertext, Digest, EncryptedSnapshot, SnapshotKey
 from snapshot_memory import MemoryDeviceDirectory, MemoryHashRepository
-from support.canary import Canary
 from support.messages import device, tenant
 
 _NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)
@@ -120,7 +120,7 @@ async def test_by_the_rules_of_the_timeline_nothing_is_lost_in_any_order_of_arri
     seed: int,
 ) -> None:
     chance = Random(seed)
-    traffic = Traffic(seed, 3, Canary())
+    traffic = Traffic(seed, 3, SecretCanary())
     found = [message for message, _ in islice(traffic.messages(), 120)]
     published = [message for message in found if message.kind is Kind.SNAPSHOT]
     ledger = a_ledger(*published)

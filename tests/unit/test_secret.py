@@ -106,4 +106,4 @@ def test_pytest_s_own_report_of_a_failed_assertion_shows_no_content(
     result.assert_outcomes(failed=1)
     output = result.stdout.str()
     assert "sealed" in output
-    assert "canary" not in output
+    assert "hunter2" not in output

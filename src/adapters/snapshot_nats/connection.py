@@ -100,11 +100,7 @@ async def end_connection(client: SafeClient, within: timedelta) -> None:
 
 def _look_at(credentials_file: Path) -> None:
     """Raises `Misconfigured` for a file that nats-py would read for ever, or fail on oddly."""
-    try:
-        content = credentials_file.read_bytes()
-    except OSError:
-        content = b""
-    if not all(part in content for part in _CREDENTIAL_PARTS):
+    if not _holds_credentials(credentials_file):
         raise Misconfigured(
             Dependency.SOURCE,
             f"the credentials file {credentials_file} cannot be read or is none",
@@ -115,19 +111,31 @@ def _look_at(credentials_file: Path) -> None:
 
 def _look_at_seed(seed_file: Path) -> None:
     """Raises `Misconfigured` for a file whose error in nats-py would hold the seed."""
-    is_seed = False
-    try:
-        nkeys.from_seed(bytearray(seed_file.read_bytes().strip())).wipe()
-        is_seed = True
-    except (OSError, ValueError, nkeys.NkeysError):
-        pass  # what is wrong with it is said below, without the error
-    if not is_seed:
+    if not _holds_seed(seed_file):
         raise Misconfigured(
             Dependency.SOURCE,
             f"the nkey seed file {seed_file} cannot be read or is none",
             expected="the seed of a user's nkey, which begins with SU",
             next_step="make it with `nk -gen user`, readable for this process",
         )
+
+
+def _holds_seed(file: Path) -> bool:
+    """Looked at apart, as the credentials are."""
+    try:
+        nkeys.from_seed(bytearray(file.read_bytes().strip())).wipe()
+    except (OSError, ValueError, nkeys.NkeysError):
+        return False
+    return True
+
+
+def _holds_credentials(file: Path) -> bool:
+    """Looked at apart, so that no frame of an error has its content at hand."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return False
+    return all(part in content for part in _CREDENTIAL_PARTS)
 
 
 async def _start(client: SafeClient, settings: ConnectionSettings) -> None:

@@ -81,7 +81,7 @@ def refusal_of(error: Exception) -> Refusal | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _BY_VERIFY_CODE.get(getattr(error, "verify_code", 0), Refusal.CERTIFICATE_UNTRUSTED)
     if isinstance(error, ssl.SSLError):
-        return Refusal.OUR_CERTIFICATE if "ALERT" in (error.reason or "") else None
+        return Refusal.OUR_CERTIFICATE if "ALERT" in (getattr(error, "reason", "") or "") else None
     if isinstance(error, errors.SecureConnWantedError):
         return Refusal.NO_TLS
     if isinstance(error, TlsFilesUnreadable):

@@ -182,7 +182,7 @@ def _problem_of(error: Exception) -> Problem:
             return _BY_VERIFY_CODE.get(
                 getattr(cause, "verify_code", 0), Problem.UNTRUSTED_CERTIFICATE
             )
-        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NO_TLS:
             return Problem.NOT_OPENBAO
     if isinstance(error, Timeout):
         return Problem.NO_TIME_LEFT

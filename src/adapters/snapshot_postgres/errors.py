@@ -158,9 +158,9 @@ def _tls_problem_of(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _TLS_PROBLEM_BY_VERIFY_CODE.get(getattr(error, "verify_code", 0), _UNTRUSTED)
     if isinstance(error, ssl.SSLError):
-        if error.library in ("PEM", "X509"):
+        if getattr(error, "library", "") in ("PEM", "X509"):
             return _FILES
-        return _OUR_CERTIFICATE if "ALERT" in (error.reason or "") else ""
+        return _OUR_CERTIFICATE if "ALERT" in (getattr(error, "reason", "") or "") else ""
     # The driver has no class for it, and its text holds the address alone.
     if type(error) is ConnectionError and "rejected SSL upgrade" in str(error):
         return _NO_TLS

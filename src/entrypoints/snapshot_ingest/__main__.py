@@ -6,6 +6,7 @@ import traceback
 from typing import Any, NoReturn
 
 from snapshot_domain.errors import SnapshotIngestError
+from snapshot_ingest.core_dumps import refuse_core_dumps
 
 _FAILED = 1
 _MISUSED = 2
@@ -18,8 +19,9 @@ def main() -> None:
     A command line that cannot be parsed ends with exit 2, a fault of ours with exit 1.
 
     An error that nobody foresaw may be a driver's and hold content: only its class and the
-    places that it came through are printed.
+    places that it came through are printed. No command leaves a core file.
     """
+    refuse_core_dumps()
     try:
         from snapshot_ingest.cli import ParserError, app
     except ModuleNotFoundError as error:

@@ -1,0 +1,1 @@
+"""A static check: content is revealed where it must be, and nothing that may hold it is shown."""
