@@ -164,6 +164,7 @@ async def test_what_outlasts_the_grace_is_given_back_and_others_take_it_at_once(
     ("overrides", "words"),
     [
         (("digest=keyed",), "digest"),
+        (("nats.url=nats://nats.example",), "nats.url leads beyond loopback in clear"),
         (("nats.colour=blue",), "nats.colour"),
     ],
 )

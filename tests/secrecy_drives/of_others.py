@@ -7,14 +7,23 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from snapshot_conformance.secret_canary_watch import SecretWatch
-from snapshot_domain.errors import SnapshotIngestError
+from snapshot_domain.errors import Refused, SnapshotIngestError
 from snapshot_domain.events import BatchHandled, Event, MessageHandled
 from snapshot_domain.model import Ciphertext, Snapshot
 from snapshot_domain.outcome import Outcome
-from snapshot_domain.ports import DecryptorItem, OwnKey
+from snapshot_domain.ports import DecryptorItem, OwnKey, TenantKey
 from snapshot_domain.secret import RawMessage, Secret
 from snapshot_json import JsonSnapshotDecoder
-from snapshot_memory import MemoryDecryptor, MemoryKeyring, MemorySnapshotDecoder
+from snapshot_memory import (
+    ManualClock,
+    MemoryDecryptor,
+    MemoryKeyring,
+    MemoryRewrapper,
+    MemorySnapshotDecoder,
+)
+from snapshot_openbao.client import Reply
+from snapshot_openbao.errors import Problem
+from snapshot_openbao.rewrapper import read_versions
 from snapshot_prometheus import PrometheusMetrics
 from support.messages import MORNING, device, message, tenant
 
@@ -40,6 +49,21 @@ async def decryptor(watch: SecretWatch) -> None:
         (answer,) = await MemoryDecryptor(keyring).decrypt([item])
         assert not isinstance(answer, Secret)
         watch.errors.add(answer)
+
+
+async def rewrappers(watch: SecretWatch) -> None:
+    """What is no ciphertext, and what OpenBao would not say of a key."""
+    keyring, owner = MemoryKeyring(), tenant("acme")
+    keyring.create(TenantKey(owner))
+    texts = [Ciphertext(f"vault:v1:{watch.canary.text}"), Ciphertext("vault:v1:§")]
+    for answer in await MemoryRewrapper(keyring, ManualClock()).rewrap(owner, texts):
+        assert isinstance(answer, Refused)
+        watch.errors.add(answer)
+    for said in ({}, {"latest_version": watch.canary.text}, {"latest_version": 1, "keys": {}}):
+        body = json.dumps({"data": said}).encode()
+        answered = read_versions(Reply(200, body, answered_at=MORNING))
+        assert isinstance(answered, Problem)
+        watch.errors.add(LookupError(answered))
 
 
 async def metrics(watch: SecretWatch) -> None:

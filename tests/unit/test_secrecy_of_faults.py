@@ -29,10 +29,18 @@ _DRIVES: Mapping[str, Drive] = {
     "NATS, messages": of_nats.messages,
     "decoders": of_others.decoders,
     "a decryptor in memory": of_others.decryptor,
+    "rewrappers": of_others.rewrappers,
     "Prometheus": of_others.metrics,
 }
 
 _COVERED_ELSEWHERE: Mapping[str, str] = {
+    "snapshot_nats/connection.py _holds_seed except (OSError, ValueError, nkeys.NkeysError)": (
+        "integration/test_nats_credentials.py"
+        "::test_a_seed_file_that_is_none_is_misconfigured_and_not_shown"
+    ),
+    "snapshot_nats/tls.py context except OSError": (
+        "integration/test_tls_nats.py::test_a_ca_file_that_is_none_is_misconfigured"
+    ),
     "snapshot_nats/source.py floor except DependencyError": "integration/test_nats_recreation.py"
     "::test_what_a_consumer_that_is_not_as_needed_says_is_no_floor",
 }

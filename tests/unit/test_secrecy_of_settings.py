@@ -22,6 +22,9 @@ _READING = [
     "snapshot_ingest.settings.checks:check",
     "snapshot_ingest.settings.checks:_check_transport",
     "snapshot_ingest.settings.transport:nats_servers",
+    "snapshot_ingest.settings.transport:openbao_url",
+    "snapshot_ingest.settings.transport:postgres_dsn",
+    "snapshot_ingest.settings.transport:_tls_parameters",
 ]
 """The frames that read and check what was given, and so have it at hand."""
 

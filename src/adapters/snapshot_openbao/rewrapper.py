@@ -47,7 +47,7 @@ class TransitRewrapper:
     async def versions(self, tenant_id: TenantId) -> KeyVersions:
         """See Rewrapper."""
         name = key_name(TenantKey(tenant_id))
-        request = Request(f"{self._mount}/keys/{name}", None, _read_versions)
+        request = Request(f"{self._mount}/keys/{name}", None, read_versions)
         (answer,) = await self._openbao.send([request], self._openbao.deadline())
         if isinstance(answer, Problem):
             raise fault_of(answer, name)
@@ -64,7 +64,8 @@ def _answer(key: TenantKey, prefix: str, answer: Ciphertext | Problem) -> Cipher
     return Ciphertext(prefix + answer.text)
 
 
-def _read_versions(reply: Reply) -> KeyVersions | Problem:
+def read_versions(reply: Reply) -> KeyVersions | Problem:
+    """What OpenBao says of a key, or why it says nothing."""
     if reply.status == 404:
         return Problem.KEY_MISSING
     if reply.status != 200:
