@@ -60,7 +60,9 @@ async def soak(plan: Plan, stack: EmbeddedStack, folder: Path) -> Soaked:
     async with real_world(stack, folder) as world:
         load = Load(world, plan.a_second)
         await load.prepare()
-        async with running("--config", world.config, "run", folder=folder) as worker:
+        async with running(
+            "--config", world.config, "run", folder=folder, looked_into=True
+        ) as worker:
             soaked = await _run(plan, stack, world, worker, load)
             worker.signal(SIGTERM)
             soaked.exit_code = await worker.ended()

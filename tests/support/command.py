@@ -16,18 +16,31 @@ from support.waiting import until
 
 _POLL_SECONDS = 0.05
 _END_SECONDS = 90.0
+_PROGRAM = ("-m", "snapshot_ingest")
+_LOOKED_INTO = (
+    "-c",
+    "import runpy, snapshot_ingest.core_dumps as core_dumps;"
+    "core_dumps.refuse_core_dumps = lambda: None;"
+    "runpy.run_module('snapshot_ingest', run_name='__main__', alter_sys=True)",
+)
 _WORKER_URL = re.compile(r"metrics, health and readiness are at (\S+)")
 
 
 class RunningCommand:
     """One process in a process group of its own, with what it has printed so far."""
 
-    def __init__(self, arguments: tuple[str, ...], folder: Path, prefix: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        folder: Path,
+        prefix: tuple[str, ...],
+        program: tuple[str, ...],
+    ) -> None:
         outputs = Path(mkdtemp(dir=folder, prefix="output-"))
         self._stdout, self._stderr = outputs / "stdout", outputs / "stderr"
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
-                (*prefix, sys.executable, "-m", "snapshot_ingest", *arguments),
+                (*prefix, sys.executable, *program, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -113,10 +126,14 @@ class RunningCommand:
 
 @asynccontextmanager
 async def running(
-    *arguments: object, folder: Path, prefix: tuple[str, ...] = ()
+    *arguments: object, folder: Path, prefix: tuple[str, ...] = (), looked_into: bool = False
 ) -> AsyncIterator[RunningCommand]:
-    """The command, running; it is gone afterwards. `prefix` goes before its command line."""
-    command = RunningCommand(tuple(map(str, arguments)), folder, prefix)
+    """The command, running; it is gone afterwards. `prefix` goes before its command line.
+
+    One that is `looked_into` lets whoever runs the tests count its descriptors.
+    """
+    program = _LOOKED_INTO if looked_into else _PROGRAM
+    command = RunningCommand(tuple(map(str, arguments)), folder, prefix, program)
     try:
         yield command
     finally:
