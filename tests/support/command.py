@@ -34,7 +34,7 @@ class RunningCommand:
         arguments: tuple[str, ...],
         folder: Path,
         prefix: tuple[str, ...],
-        program: tuple[str, ...],
+        program: tuple[str, ...] = _PROGRAM,
     ) -> None:
         outputs = Path(mkdtemp(dir=folder, prefix="output-"))
         self._stdout, self._stderr = outputs / "stdout", outputs / "stderr"
