@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from attrs import evolve
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from typed_settings import Secret
 
@@ -196,3 +197,18 @@ async def test_settings_that_are_not_enough_open_nothing() -> None:
     with pytest.raises(SettingsError, match=r"postgres\.dsn is not set"):
         async with open_ingestion(Settings()):
             raise AssertionError("it must not open")
+
+
+async def test_a_worker_warns_of_each_section_that_says_insecure_and_of_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_ingestion(SETTINGS):
+        assert not caplog.messages
+    insecure = evolve(
+        SETTINGS,
+        nats=evolve(SETTINGS.nats, insecure=True),
+        openbao=evolve(SETTINGS.openbao, insecure=True),
+    )
+    async with open_ingestion(insecure):
+        said = [line.partition(" = ")[0] for line in caplog.messages]
+    assert said == ["nats.insecure", "openbao.insecure"]

@@ -1,6 +1,7 @@
 """Ingestion as one thing: opened from settings, run until it is stopped, closed in order."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,9 @@ from snapshot_ingest.composition import Container, compose, open_resources
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import Settings
+from snapshot_ingest.settings.transport import insecure_sections
+
+logger = logging.getLogger(__name__)
 
 
 class Ingestion:
@@ -84,6 +88,10 @@ async def open_ingestion(
     No server needs to be up: each is reached when it is needed, and again when it comes back.
     Raises `SettingsError` if the settings are not enough to begin with.
     """
+    for section in insecure_sections(settings):
+        logger.warning(
+            "%s.insecure = true: whoever is on the network may read along; expected TLS", section
+        )
     registry = registry or CollectorRegistry()
     async with open_resources(settings, registry) as resources:
         yield Ingestion(

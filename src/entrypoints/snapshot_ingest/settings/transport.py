@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from snapshot_ingest.settings.dsn import Dsn
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_ingest.settings.hosts import is_loopback
-from snapshot_ingest.settings.model import NatsSettings, PostgresSettings
+from snapshot_ingest.settings.model import NatsSettings, PostgresSettings, Settings
 
 # Stricter than any client's own reading, so that none can take another host out of it than we do.
 _HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
@@ -64,6 +64,12 @@ def postgres_dsn(name: str, text: str, settings: PostgresSettings) -> str:
             next_step=_way_out(name),
         )
     return dsn.text_with(parameters) if parameters else text
+
+
+def insecure_sections(settings: Settings) -> tuple[str, ...]:
+    """Those of a worker's sections that say `insecure`, by name."""
+    worker = {"nats": settings.nats, "postgres": settings.postgres, "openbao": settings.openbao}
+    return tuple(name for name, section in worker.items() if section.insecure)
 
 
 def _tls_parameters(name: str, dsn: Dsn, settings: PostgresSettings) -> dict[str, str]:
