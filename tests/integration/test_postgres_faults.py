@@ -70,16 +70,6 @@ async def closed_gate(world: PostgresWorld) -> AsyncIterator[None]:
         await holder.execute(f"SELECT pg_advisory_unlock({GATE})")
 
 
-async def until_somebody_waits(world: PostgresWorld) -> None:
-    """Returns when a session of this database waits for another's lock."""
-    async with asyncio.timeout(10):
-        while not await world.admin.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
-        ):
-            pass
-
-
 async def pid_at_gate(world: PostgresWorld) -> int:
     """The process of a store that waits at the gate."""
     async with asyncio.timeout(10):
@@ -273,7 +263,7 @@ async def test_a_head_that_is_deleted_while_it_is_waited_for_is_made_again(
             await shredder.execute("DELETE FROM snapshot_ingest.snapshots")
             await shredder.execute("DELETE FROM router_config_snapshots")
             storing = asyncio.create_task(world.repository.store([story.snapshot("A", 2)]))
-            await until_somebody_waits(world)
+            await world.until_somebody_waits()
         [answer] = await storing
     assert the_stored(answer).previous_id is None
     assert await story.texts("A") == ["A"]

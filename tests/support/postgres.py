@@ -1,5 +1,6 @@
 """A database of its own for each test module, as a superuser sees it around the adapters."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
@@ -132,6 +133,15 @@ class PostgresWorld:
             "DELETE FROM router_config_snapshots WHERE id = $1", snapshot_id
         )
         assert status == "DELETE 1"
+
+    async def until_somebody_waits(self) -> None:
+        """Returns when a session of this database waits for another's lock."""
+        async with asyncio.timeout(10):
+            while not await self.admin.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+            ):
+                pass
 
     async def rows(self, device: DeviceId) -> Sequence[RawRow]:
         """See RepositoryWorld."""

@@ -60,7 +60,8 @@ class Shelf(Story):
         return key
 
 
-def _renewed(stored: StoredText, version: int = 2) -> TextSwap:
+def renewed(stored: StoredText, version: int = 2) -> TextSwap:
+    """A swap of the text for one under that version of its key."""
     text = stored.ciphertext.text.replace("vault:v1:", f"vault:v{version}:")
     return TextSwap(stored, Ciphertext(text))
 
@@ -107,7 +108,7 @@ class StoredTextsContract:
         shelf = await Shelf(world).fill(3)
         before = await shelf.runs()
         chosen = (await shelf.behind())[1]
-        swap = _renewed(chosen)
+        swap = renewed(chosen)
         assert await world.stored_texts.swap([swap]) == {chosen.snapshot_id}
         assert await shelf.runs() == before
         rows = {row.snapshot_id: row.ciphertext for row in await world.rows(shelf.device)}
@@ -119,15 +120,15 @@ class StoredTextsContract:
     ) -> None:
         shelf = await Shelf(world).fill(2)
         page = await shelf.behind()
-        await world.stored_texts.swap([_renewed(each) for each in page])
-        assert await world.stored_texts.swap([_renewed(each, 9) for each in page]) == set()
+        await world.stored_texts.swap([renewed(each) for each in page])
+        assert await world.stored_texts.swap([renewed(each, 9) for each in page]) == set()
         assert await world.stored_texts.versions(shelf.tenant) == {2: 2}
 
     async def test_a_row_that_is_gone_is_not_brought_back(self, world: StoredTextsWorld) -> None:
         shelf = await Shelf(world).fill(2)
         gone, there = await shelf.behind()
         await world.delete_row(gone.snapshot_id)
-        swaps = [_renewed(gone), _renewed(there)]
+        swaps = [renewed(gone), renewed(there)]
         assert await world.stored_texts.swap(swaps) == {there.snapshot_id}
         assert len(await world.rows(shelf.device)) == 1
 
@@ -136,7 +137,7 @@ class StoredTextsContract:
     ) -> None:
         shelves = [await Shelf(world).fill(4) for _ in range(3)]
         page = [each for shelf in shelves for each in await shelf.behind()]
-        swaps = [_renewed(each) for each in page]
+        swaps = [renewed(each) for each in page]
         swapped = await asyncio.gather(
             *(world.stored_texts.swap(order) for order in (swaps, swaps[::-1], swaps))
         )
@@ -149,7 +150,7 @@ class StoredTextsContract:
         await shelf.begin()
         await shelf.stored("A", 1)
         await shelf.tell("A", 5)
-        await world.stored_texts.swap([_renewed(each) for each in await shelf.behind()])
+        await world.stored_texts.swap([renewed(each) for each in await shelf.behind()])
         await shelf.stored("B", 3)
         assert await world.stored_texts.versions(shelf.tenant) == {1: 1, 2: 2}
 

@@ -68,8 +68,12 @@ def postgres_dsn(name: str, text: str, settings: PostgresSettings) -> str:
 
 def insecure_sections(settings: Settings) -> tuple[str, ...]:
     """Those of a worker's sections that say `insecure`, by name."""
-    worker = {"nats": settings.nats, "postgres": settings.postgres, "openbao": settings.openbao}
-    return tuple(name for name, section in worker.items() if section.insecure)
+    says = {
+        "nats": settings.nats.insecure,
+        "postgres": settings.postgres.insecure,
+        "openbao": settings.openbao.insecure,
+    }
+    return tuple(name for name, insecure in says.items() if insecure)
 
 
 def _tls_parameters(name: str, dsn: Dsn, settings: PostgresSettings) -> dict[str, str]:
