@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_ingest.core_dumps import refuse_core_dumps
 
+_NAME = "snapshot-ingest"
 _FAILED = 1
 _MISUSED = 2
 _INTERRUPTED = 130
@@ -27,7 +28,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         _fail_for_want_of(error)
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name=_NAME, standalone_mode=False)
     except ParserError as error:
         _fail(_described(error), _MISUSED)
     except SnapshotIngestError as error:
@@ -47,7 +48,7 @@ def main() -> None:
 def _described(error: Any) -> str:
     """What the parser has to say, and where there is help, in one line."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "snapshot-ingest"
+    command = context.command_path if context else _NAME
     problem = " ".join(error.format_message().split()).rstrip(".")
     return f"{problem}; see `{command} --help`"
 
@@ -57,7 +58,7 @@ def _fail_for_want_of(error: ModuleNotFoundError) -> NoReturn:
 
 
 def _fail(line: str, code: int = _FAILED) -> NoReturn:
-    print(f"snapshot-ingest: {line}", file=sys.stderr)  # noqa: T201 - the command line's own output
+    print(f"{_NAME}: {line}", file=sys.stderr)  # noqa: T201 - the command line's own output
     sys.exit(code)
 
 
