@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from snapshot_ingest.settings.checks import value_of
 from snapshot_ingest.settings.loading import ENV_PREFIX, option_paths
 from snapshot_ingest.settings.values import is_secret
 
+ROOT = Path(__file__).parents[2]
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 COMMANDS = ["run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"]
@@ -99,6 +101,13 @@ def test_without_a_command_it_says_which_there_are(
     assert not ended.code
     for name in COMMANDS:
         assert f" {name} " in ended.out
+
+
+def test_it_says_its_version(command: CommandLine) -> None:
+    ended = command("--version")
+    assert not ended.code
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert ended.out == f"{project['name']} {project['version']}\n"
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "config show"])

@@ -5,6 +5,7 @@ Each command's module is imported when the command is run, so that --help stays 
 
 import asyncio
 import math
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,12 @@ ParserError: type[Exception] = next(
 """The root of what the command line's parser raises."""
 
 
+def _say_version(is_asked: bool) -> None:  # noqa: FBT001 - the signature is typer's
+    if is_asked:
+        typer.echo(f"snapshot-ingest {version_of('snapshot-ingest')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -44,6 +51,9 @@ def options(
     log_level: Annotated[
         str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.", case_sensitive=False)
     ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback has answered before
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which.")
+    ] = False,
 ) -> None:
     if log_level is not None and log_level.upper() not in LEVELS:
         raise UsageError("--log-level is not known", expected=", ".join(LEVELS))
