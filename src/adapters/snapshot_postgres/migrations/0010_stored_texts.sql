@@ -3,7 +3,8 @@
 -- These functions run with their caller's rights: to replace a text, the operator's role needs
 -- UPDATE (config_text, sha256_hash) on the backend's table, which only its owner can grant. The
 -- shape of the plans of what is asked page by page is pinned, as in 0003: each page looks at its
--- own rows by their ids, however many there are.
+-- own rows by their ids, however many there are. `after` bounds both tables of a page: a plan
+-- that begins at the one it did not bound would walk past all earlier rows for each page.
 
 CREATE INDEX snapshots_of_tenant ON snapshot_ingest.snapshots (tenant_id, snapshot_id);
 
@@ -51,7 +52,8 @@ BEGIN
         SELECT run.snapshot_id
         FROM snapshot_ingest.snapshots AS run
         JOIN public.router_config_snapshots AS r ON r.id = run.snapshot_id
-        WHERE run.tenant_id = tenant AND run.snapshot_id > after AND run.format <> 'envelope'
+        WHERE run.tenant_id = tenant AND run.snapshot_id > after AND r.id > after
+            AND run.format <> 'envelope'
             AND snapshot_ingest.key_version(r.config_text) <> version
         ORDER BY run.snapshot_id
         LIMIT at_most), most_bytes);
@@ -72,7 +74,8 @@ BEGIN
         SELECT run.snapshot_id
         FROM snapshot_ingest.snapshots AS run
         JOIN public.router_config_snapshots AS r ON r.id = run.snapshot_id
-        WHERE run.tenant_id = tenant AND run.snapshot_id > after AND run.format <> chosen
+        WHERE run.tenant_id = tenant AND run.snapshot_id > after AND r.id > after
+            AND run.format <> chosen
         ORDER BY run.snapshot_id
         LIMIT at_most), most_bytes);
 END
