@@ -4,7 +4,8 @@
 -- UPDATE (config_text, sha256_hash) on the backend's table, which only its owner can grant. The
 -- shape of the plans of what is asked page by page is pinned, as in 0003: each page looks at its
 -- own rows by their ids, however many there are. `after` bounds both tables of a page: a plan
--- that begins at the one it did not bound would walk past all earlier rows for each page.
+-- that begins at the one it did not bound would walk past all earlier rows for each page. The
+-- generic plan is forced there, as one made for the first page sorts the whole tenant.
 
 CREATE INDEX snapshots_of_tenant ON snapshot_ingest.snapshots (tenant_id, snapshot_id);
 
@@ -45,6 +46,7 @@ CREATE FUNCTION snapshot_ingest.texts_under_other_versions(
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
@@ -67,6 +69,7 @@ CREATE FUNCTION snapshot_ingest.texts_in_other_formats(
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
