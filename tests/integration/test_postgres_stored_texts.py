@@ -1,13 +1,18 @@
 """The contract of StoredTexts on the real PostgreSQL, as the operator's role."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from attrs import frozen
 
+from rotating.filling import fill_tenant
 from snapshot_conformance.stored_texts import Shelf, StoredTextsContract, renewed
+from snapshot_domain.model import TenantId
+from snapshot_domain.rewriting import FIRST
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_postgres import Pool, PostgresStoredTexts, grant_operator_role, open_pool
 from support.postgres import PostgresWorld, postgres_world
@@ -42,6 +47,32 @@ class TestPostgresStoredTexts(StoredTextsContract):
     @pytest.fixture
     async def world(self, postgres: OperatedWorld) -> OperatedWorld:
         return postgres
+
+
+async def blocks_read(world: OperatedWorld, tenant_id: TenantId, after: object) -> int:
+    """How many blocks PostgreSQL looks at for the page of 100 texts that begins there."""
+    plan = await world.operating.fetchval(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"
+        " SELECT * FROM snapshot_ingest.texts_under_other_versions($1, 2, $2, 100, 1000000)",
+        tenant_id,
+        after,
+    )
+    return int(json.loads(plan)[0]["Plan"]["Shared Hit Blocks"])
+
+
+async def test_a_page_costs_no_more_the_more_texts_stand_before_it(
+    postgres: OperatedWorld,
+) -> None:
+    tenant_id = TenantId(uuid4())
+    await fill_tenant(postgres.database, tenant_id, ["vault:v1:" + "x" * 100], 5_000, "transit")
+    await postgres.admin.execute("ANALYZE")
+    ids = await postgres.admin.fetch(
+        "SELECT id FROM router_config_snapshots WHERE tenant_id = $1 ORDER BY id", tenant_id
+    )
+    first = await blocks_read(postgres, tenant_id, FIRST)
+    last = await blocks_read(postgres, tenant_id, ids[-101]["id"])
+    assert last < 1.5 * first
+    assert first < 20 * 100
 
 
 async def test_a_swap_waits_for_whoever_decides_on_the_device(postgres: OperatedWorld) -> None:

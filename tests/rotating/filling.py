@@ -49,16 +49,23 @@ class Filling:
 async def fill(database: Database, raw: RawOpenBao, filling: Filling) -> Sequence[TenantId]:
     """The tenants, once their rows are there; each has a key under version 1."""
     tenants = []
-    for table in ("public.devices", "public.router_config_snapshots"):
-        await database.admin.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
     for _ in range(filling.tenants):
         tenant_id = await raw.new_tenant()
         rows = filling.rows // filling.tenants
         texts = await _texts(database, raw, tenant_id, filling.format, rows)
-        await database.admin.execute(_FILL, tenant_id, texts, filling.format, rows, timeout=600)
+        await fill_tenant(database, tenant_id, texts, rows, filling.format)
         tenants.append(tenant_id)
     await database.admin.execute("ANALYZE", timeout=600)
     return tenants
+
+
+async def fill_tenant(
+    database: Database, tenant_id: TenantId, texts: Sequence[str], rows: int, chosen: str
+) -> None:
+    """Gives the tenant so many rows, one a device, which take the texts in turn."""
+    async with database.admin.acquire(timeout=10) as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # no triggers
+        await connection.execute(_FILL, tenant_id, texts, chosen, rows, timeout=600)
 
 
 async def _texts(
