@@ -60,11 +60,12 @@ async def blocks_read(world: OperatedWorld, tenant_id: TenantId, after: object) 
     return int(json.loads(plan)[0]["Plan"]["Shared Hit Blocks"])
 
 
-async def test_a_page_costs_no_more_the_more_texts_stand_before_it(
+async def test_a_page_costs_the_same_whatever_stands_before_it_or_is_another_tenants(
     postgres: OperatedWorld,
 ) -> None:
-    tenant_id = TenantId(uuid4())
-    await fill_tenant(postgres.database, tenant_id, ["vault:v1:" + "x" * 100], 5_000, "transit")
+    tenant_id, other = TenantId(uuid4()), TenantId(uuid4())
+    for each in (tenant_id, other):
+        await fill_tenant(postgres.database, each, ["vault:v1:" + "x" * 100], 5_000, "transit")
     await postgres.admin.execute("ANALYZE")
     ids = await postgres.admin.fetch(
         "SELECT id FROM router_config_snapshots WHERE tenant_id = $1 ORDER BY id", tenant_id

@@ -1,11 +1,13 @@
 -- The stored texts of one tenant, for an operator who brings them under another key or form.
 --
 -- These functions run with their caller's rights: to replace a text, the operator's role needs
--- UPDATE (config_text, sha256_hash) on the backend's table, which only its owner can grant. The
--- shape of the plans of what is asked page by page is pinned, as in 0003: each page looks at its
--- own rows by their ids, however many there are. `after` bounds both tables of a page: a plan
--- that begins at the one it did not bound would walk past all earlier rows for each page. The
--- generic plan is forced there, as one made for the first page sorts the whole tenant.
+-- UPDATE (config_text, sha256_hash) on the backend's table, which only its owner can grant.
+--
+-- The shape of the plans of what is asked page by page is pinned, as in 0003: each page looks at
+-- its own rows by their ids, however many there are. OFFSET 0 holds the planner to the tenant's
+-- own runs: left alone it began at the backend's table, and walked past the rows of other tenants
+-- and of all pages before. Without a sort it reads those runs in the index's order, and stops
+-- when the page is full.
 
 CREATE INDEX snapshots_of_tenant ON snapshot_ingest.snapshots (tenant_id, snapshot_id);
 
@@ -46,17 +48,20 @@ CREATE FUNCTION snapshot_ingest.texts_under_other_versions(
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_generic_plan
+SET enable_sort = off SET enable_bitmapscan = off
 AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
     RETURN QUERY SELECT * FROM snapshot_ingest.texts(tenant, ARRAY(
         SELECT run.snapshot_id
-        FROM snapshot_ingest.snapshots AS run
+        FROM (
+            SELECT run.snapshot_id FROM snapshot_ingest.snapshots AS run
+            WHERE run.tenant_id = tenant AND run.snapshot_id > after AND run.format <> 'envelope'
+            ORDER BY run.snapshot_id
+            OFFSET 0
+        ) AS run
         JOIN public.router_config_snapshots AS r ON r.id = run.snapshot_id
-        WHERE run.tenant_id = tenant AND run.snapshot_id > after AND r.id > after
-            AND run.format <> 'envelope'
-            AND snapshot_ingest.key_version(r.config_text) <> version
+        WHERE snapshot_ingest.key_version(r.config_text) <> version
         ORDER BY run.snapshot_id
         LIMIT at_most), most_bytes);
 END
@@ -69,16 +74,19 @@ CREATE FUNCTION snapshot_ingest.texts_in_other_formats(
 RETURNS TABLE (snapshot_id uuid, device_id uuid, digest bytea, ciphertext text)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_generic_plan
+SET enable_sort = off SET enable_bitmapscan = off
 AS $$
 BEGIN
     PERFORM set_config('app.current_tenant', tenant::text, true);
     RETURN QUERY SELECT * FROM snapshot_ingest.texts(tenant, ARRAY(
         SELECT run.snapshot_id
-        FROM snapshot_ingest.snapshots AS run
+        FROM (
+            SELECT run.snapshot_id FROM snapshot_ingest.snapshots AS run
+            WHERE run.tenant_id = tenant AND run.snapshot_id > after AND run.format <> chosen
+            ORDER BY run.snapshot_id
+            OFFSET 0
+        ) AS run
         JOIN public.router_config_snapshots AS r ON r.id = run.snapshot_id
-        WHERE run.tenant_id = tenant AND run.snapshot_id > after AND r.id > after
-            AND run.format <> chosen
         ORDER BY run.snapshot_id
         LIMIT at_most), most_bytes);
 END
