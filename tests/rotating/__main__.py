@@ -13,11 +13,9 @@ from snapshot_domain.rotation import Rotation
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_openbao import Address, OpenBao, TransitRewrapper
-from snapshot_postgres import PostgresStoredTexts, grant_operator_role, open_pool
 from support.openbao import RawOpenBao, login_of
-from support.postgres import migrated_database
+from support.operated import operated_world
 
-_PASSWORD = "operator-guards-nothing-here"
 _FORMATS = ("transit", "compressed", "envelope")
 
 
@@ -37,20 +35,15 @@ async def _measure(fillings: list[Filling]) -> int:
 async def _rotated(stack: EmbeddedStack, raw: RawOpenBao, filling: Filling) -> tuple[int, float]:
     """How much was rewrapped, and how long that took, the look at the end included."""
     clock = SystemClock()
-    async with migrated_database(stack.addresses.postgres_admin_dsn) as database:
-        tenants = await fill(database, raw, filling)
-        role = f"operator_{database.name}"
-        async with database.admin.acquire(timeout=10) as connection:
-            await grant_operator_role(connection, role, _PASSWORD)
-        address, login = Address(stack.addresses.openbao_url), stack.addresses.operator_approle
-        async with (
-            await open_pool(database.dsn_of(role), password=_PASSWORD) as pool,
-            OpenBao(address, login_of(login), clock) as openbao,
-        ):
+    address, login = Address(stack.addresses.openbao_url), stack.addresses.operator_approle
+    async with operated_world(stack.addresses.postgres_admin_dsn) as world:
+        tenants = await fill(world.database, raw, filling)
+        async with OpenBao(address, login_of(login), clock) as openbao:
             for tenant_id in tenants:
                 await raw.call("POST", f"transit/keys/tenant_{tenant_id}/rotate")
-            texts, rewrapper = PostgresStoredTexts(pool), TransitRewrapper(openbao)
-            rotation = Rotation(texts, rewrapper, timedelta(minutes=20))
+            rotation = Rotation(
+                world.stored_texts, TransitRewrapper(openbao), timedelta(minutes=20)
+            )
             began = time.monotonic()
             for tenant_id in tenants:
                 async for _ in rotation.rewrap(tenant_id):
@@ -58,8 +51,6 @@ async def _rotated(stack: EmbeddedStack, raw: RawOpenBao, filling: Filling) -> t
                 oldest = await rotation.oldest(tenant_id)
                 assert oldest.version == oldest.newest == 2
             seconds = time.monotonic() - began
-        await database.admin.execute(f"DROP OWNED BY {role}")
-        await database.admin.execute(f"DROP ROLE {role}")
     return rotation.rewritten.replaced, seconds
 
 
