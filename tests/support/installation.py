@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.ports import QuarantineEntry, QuarantineId, QuarantineSelection
@@ -19,6 +19,7 @@ from snapshot_ingest.connections import message_source, nats_connection, postgre
 from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration
 from snapshot_ingest.ingestion import open_ingestion
+from snapshot_ingest.settings import CipherFormat
 from snapshot_nats import connect, ensure_consumer
 from snapshot_postgres import PostgresQuarantineReview, connected
 from support.messages import MORNING, message, subject_of
@@ -68,6 +69,12 @@ class Installation:
     ready: ReadyStack
     folder: Path
 
+    def in_format(self, chosen: str) -> "Installation":
+        """The same servers, with workers that write this format."""
+        settings = self.ready.settings
+        cipher = evolve(settings.cipher, format=CipherFormat(chosen))
+        return evolve(self, ready=evolve(self.ready, settings=evolve(settings, cipher=cipher)))
+
     async def command(self, *arguments: object, stdin: int = asyncio.subprocess.DEVNULL) -> Ended:
         """Runs `snapshot-ingest` to its end, in a process of its own."""
         process = await asyncio.create_subprocess_exec(
@@ -109,13 +116,17 @@ class Installation:
 
     async def ingest(self, fleet: Fleet, *bodies: bytes) -> None:
         """Publishes the bodies; returns when a worker has settled everything there is."""
+        await self.publish(fleet, *bodies)
+        await self.work()
+
+    async def publish(self, fleet: Fleet, *bodies: bytes) -> None:
+        """Publishes the bodies, and leaves them to whatever worker there is."""
         client = await connect(nats_connection(self.ready.settings.nats))
         try:
             for body in bodies:
                 await client.jetstream().publish(subject_of(fleet.device), body, timeout=10)
         finally:
             await client.close()
-        await self.work()
 
     async def work(self) -> None:
         """Runs a worker until the backlog is empty."""

@@ -5,26 +5,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from attrs import evolve
-
 from snapshot_domain.ports import KeyState
-from snapshot_ingest.connections import nats_connection
-from snapshot_ingest.settings import CipherFormat
-from snapshot_nats import connect
 from snapshot_postgres import connected
 from support.installation import Ended, Fleet, Installation
-from support.messages import MORNING, subject_of
+from support.messages import MORNING
 from support.openbao import RawOpenBao
 
 _HOUR = timedelta(hours=1)
-
-
-def in_format(installation: Installation, chosen: str) -> Installation:
-    """The same servers, with workers that write this format."""
-    settings = installation.ready.settings
-    cipher = evolve(settings.cipher, format=CipherFormat(chosen))
-    ready = evolve(installation.ready, settings=evolve(settings, cipher=cipher))
-    return evolve(installation, ready=ready)
 
 
 async def store(
@@ -33,16 +20,7 @@ async def store(
     """A registered device with so many texts, each a change."""
     await installation.register(fleet)
     bodies = [fleet.body(f"text {n}", MORNING + n * _HOUR) for n in range(texts)]
-    await in_format(installation, chosen).ingest(fleet, *bodies)
-
-
-async def publish(installation: Installation, fleet: Fleet, body: bytes) -> None:
-    """Publishes a snapshot, and leaves it to whatever worker there is."""
-    client = await connect(nats_connection(installation.ready.settings.nats))
-    try:
-        await client.jetstream().publish(subject_of(fleet.device), body, timeout=10)
-    finally:
-        await client.close()
+    await installation.in_format(chosen).ingest(fleet, *bodies)
 
 
 async def insert_foreign_row(installation: Installation, fleet: Fleet, text: str) -> None:

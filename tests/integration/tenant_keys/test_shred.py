@@ -5,18 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from snapshot_domain.ports import KeyState, TenantKey
 from snapshot_domain.shredding import Trial
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao, postgres_pool
-from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.ingestion import open_ingestion
-from snapshot_ingest.stack import EmbeddedStack
 from snapshot_openbao import TransitDecryptor
 from snapshot_postgres import PostgresTenantRows, connected
 from support.installation import Fleet, Installation
@@ -24,10 +20,8 @@ from support.messages import MORNING
 from support.openbao import RawOpenBao
 from support.shredding import (
     count,
-    in_format,
     insert_foreign_row,
     key_state,
-    publish,
     shred,
     shred_forever,
     store,
@@ -36,33 +30,6 @@ from support.waiting import until_true
 
 _HOUR = timedelta(hours=1)
 _FORMATS = ["transit", "compressed", "envelope"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shred")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def servers(folder: Path) -> AsyncIterator[EmbeddedStack]:
-    async with EmbeddedStack(folder / "stack") as stack:
-        yield stack
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def raw(servers: EmbeddedStack) -> AsyncIterator[RawOpenBao]:
-    async with RawOpenBao.of(servers) as raw:
-        yield raw
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def installation(servers: EmbeddedStack, folder: Path) -> Installation:
-    return Installation(await set_up(folder / "stack", servers.addresses, []), folder)
-
-
-@pytest.fixture
-def fleet() -> Fleet:
-    return Fleet()
 
 
 @asynccontextmanager
@@ -134,10 +101,10 @@ async def test_a_worker_with_a_warm_data_key_goes_on_and_a_new_one_does_not(
     installation: Installation, fleet: Fleet
 ) -> None:
     await installation.register(fleet)
-    envelope = in_format(installation, "envelope")
+    envelope = installation.in_format("envelope")
     async with open_ingestion(envelope.ready.settings) as ingestion, ingestion.running():
         for rows, text in ((1, "before"), (2, "while frozen")):
-            await publish(installation, fleet, fleet.body(text, MORNING + rows * _HOUR))
+            await installation.publish(fleet, fleet.body(text, MORNING + rows * _HOUR))
 
             async def are_stored(rows: int = rows) -> bool:
                 return len(await installation.times(fleet)) == rows

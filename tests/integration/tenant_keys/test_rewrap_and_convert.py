@@ -4,11 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from attrs import evolve
 
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports import StoredTexts, TextSwap
@@ -16,10 +13,7 @@ from snapshot_domain.rewriting import FIRST
 from snapshot_domain.rotation import Rotation
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao
-from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.operator.opening import open_stored_texts
-from snapshot_ingest.settings import CipherFormat
-from snapshot_ingest.stack import EmbeddedStack
 from snapshot_openbao import TransitRewrapper
 from snapshot_postgres import connected
 from support.installation import Fleet, Installation
@@ -30,45 +24,10 @@ _HOUR = timedelta(hours=1)
 _FORMATS = ["transit", "compressed", "envelope"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("rewrap")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def servers(folder: Path) -> AsyncIterator[EmbeddedStack]:
-    async with EmbeddedStack(folder / "stack") as stack:
-        yield stack
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def raw(servers: EmbeddedStack) -> AsyncIterator[RawOpenBao]:
-    async with RawOpenBao.of(servers) as raw:
-        yield raw
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def installation(servers: EmbeddedStack, folder: Path) -> Installation:
-    return Installation(await set_up(folder / "stack", servers.addresses, []), folder)
-
-
-@pytest.fixture
-def fleet() -> Fleet:
-    return Fleet()
-
-
-def _in_format(installation: Installation, chosen: str) -> Installation:
-    """The same servers, with workers that write this format."""
-    settings = installation.ready.settings
-    cipher = evolve(settings.cipher, format=CipherFormat(chosen))
-    ready = evolve(installation.ready, settings=evolve(settings, cipher=cipher))
-    return evolve(installation, ready=ready)
-
-
 async def _store(installation: Installation, fleet: Fleet, texts: int, chosen: str) -> None:
     """A device of the fleet with so many texts, each a change."""
     bodies = [fleet.body(f"text {n} " * 20, MORNING + n * _HOUR) for n in range(texts)]
-    await _in_format(installation, chosen).ingest(fleet, *bodies)
+    await installation.in_format(chosen).ingest(fleet, *bodies)
 
 
 async def _texts(installation: Installation, fleet: Fleet) -> list[str]:

@@ -2,19 +2,15 @@
 
 import json
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
 from snapshot_domain.errors import KeyMissing, Misconfigured
 from snapshot_domain.model import TenantId
 from snapshot_domain.ports import KeyState
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao
-from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_openbao import Address, OpenBao, TransitTenantKeys
 from snapshot_postgres import connected
@@ -28,33 +24,6 @@ from support.shredding import (
 )
 
 _ANOTHER = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shred")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def servers(folder: Path) -> AsyncIterator[EmbeddedStack]:
-    async with EmbeddedStack(folder / "stack") as stack:
-        yield stack
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def raw(servers: EmbeddedStack) -> AsyncIterator[RawOpenBao]:
-    async with RawOpenBao.of(servers) as raw:
-        yield raw
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def installation(servers: EmbeddedStack, folder: Path) -> Installation:
-    return Installation(await set_up(folder / "stack", servers.addresses, []), folder)
-
-
-@pytest.fixture
-def fleet() -> Fleet:
-    return Fleet()
 
 
 @pytest.mark.parametrize("answers_rightly", [True, False])
