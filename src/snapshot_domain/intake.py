@@ -1,6 +1,5 @@
 """Whether messages are fetched: paused while a dependency cannot do its work, and how wide open."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeAlias
@@ -25,6 +24,7 @@ from snapshot_domain.ports import (
     Metrics,
     Quarantine,
 )
+from snapshot_domain.tasks import within
 
 Probe: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -116,7 +116,7 @@ class Intake:
 
     async def _probe(self, dependency: Dependency) -> None:
         try:
-            await asyncio.wait_for(self._probes[dependency](), _PROBE_SECONDS_AT_MOST)
+            await within(_PROBE_SECONDS_AT_MOST, self._probes[dependency]())
         except DependencyError as fault:
             self._faults[dependency] = str(fault)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is no recovery

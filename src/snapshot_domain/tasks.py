@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
 
 _ASK_AGAIN_SECONDS = 1.0
 
@@ -25,7 +27,7 @@ async def to_its_end(step: Awaitable[None]) -> None:
     task.result()
 
 
-async def cancel(*tasks: "asyncio.Task[Any]") -> None:
+async def cancel(*tasks: "asyncio.Future[Any]") -> None:
     """Cancels the tasks and returns when they have ended; what they raised is dropped.
 
     It asks again now and then, because a cancellation can be lost: Python 3.11's `wait_for`
@@ -37,6 +39,21 @@ async def cancel(*tasks: "asyncio.Task[Any]") -> None:
         await asyncio.wait(running, timeout=_ASK_AGAIN_SECONDS)
     for task in tasks:
         forget_fault_of(task)
+
+
+async def within(seconds: float, step: Awaitable[_Result]) -> _Result:
+    """What the step returns or raises; raises `TimeoutError` once it has taken so long.
+
+    `wait_for` cancels once, and waits for ever on a step that loses it and tries again.
+    """
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if task.done():
+            return task.result()
+    finally:
+        await cancel(task)
+    raise TimeoutError
 
 
 def forget_fault_of(task: "asyncio.Future[Any]") -> None:

@@ -199,6 +199,32 @@ async def test_a_server_without_tls_is_not_told_the_password(demand: str) -> Non
     assert bytes(heard) == b""
 
 
+async def test_a_refusal_is_told_though_a_later_attempt_got_no_answer() -> None:
+    visitors = 0
+
+    async def refuse_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal visitors
+        visitors += 1
+        writer.write(b'INFO {"max_payload": 1048576, "auth_required": true}\r\n')
+        if visitors == 1:
+            writer.write(b"-ERR 'Authorization Violation'\r\n")
+        await reader.read()  # until they give up
+        writer.close()
+
+    async with await asyncio.start_server(refuse_once, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = ConnectionSettings(
+            servers=(f"nats://127.0.0.1:{port}",),
+            user="ingest",
+            password=PASSWORD,
+            connect_timeout=SHORTLY,
+            reconnect_wait=timedelta(seconds=0.01),
+        )
+        with pytest.raises(Misconfigured, match="refuses our credentials"):
+            await connect(settings)
+    assert visitors == 2
+
+
 async def test_tls_works_with_a_server_that_speaks_it(tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

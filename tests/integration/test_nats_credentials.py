@@ -56,19 +56,22 @@ async def by_token(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ow
         yield server
 
 
-async def connected(settings: NatsSettings) -> SafeClient:
-    return await connect(evolve(nats_connection(settings), connect_timeout=timedelta(seconds=1)))
+async def connected(settings: NatsSettings, within: timedelta) -> SafeClient:
+    impatient = evolve(
+        nats_connection(settings), connect_timeout=within, reconnect_wait=timedelta(seconds=0.05)
+    )
+    return await connect(impatient)
 
 
 async def let_in(settings: NatsSettings) -> None:
-    client = await connected(settings)
+    client = await connected(settings, within=timedelta(seconds=10))
     await client.flush(5)
     await client.close()
 
 
 async def refusal(settings: NatsSettings) -> str:
     with pytest.raises(Misconfigured) as raised:
-        await connected(settings)
+        await connected(settings, within=timedelta(seconds=1))
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
     return str(raised.value)

@@ -50,7 +50,7 @@ def connection(server: OwnNatsServer, user: str) -> ConnectionSettings:
         servers=(server.url,),
         user=user,
         password=PASSWORD,
-        connect_timeout=timedelta(seconds=1),
+        connect_timeout=timedelta(seconds=2),
         reconnect_wait=timedelta(seconds=0.05),
     )
 

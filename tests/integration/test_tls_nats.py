@@ -13,7 +13,6 @@ from snapshot_ingest.connections import nats_connection
 from snapshot_ingest.settings import NatsSettings
 from snapshot_nats import (
     JetStreamSource,
-    SafeClient,
     SourceSettings,
     StreamShape,
     connect,
@@ -25,6 +24,8 @@ from support.nats_server import OwnNatsServer, own_nats_server
 from support.waiting import until_true
 
 SHORTLY = timedelta(seconds=1)
+AMPLY = timedelta(seconds=10)
+AT_ONCE = timedelta(seconds=0.05)
 
 
 @pytest.fixture
@@ -41,14 +42,20 @@ def tls_url(server: OwnNatsServer) -> str:
     return server.url.replace("nats://", "tls://")
 
 
-async def connected(settings: NatsSettings) -> SafeClient:
-    return await connect(evolve(nats_connection(settings), connect_timeout=SHORTLY))
+async def let_in(settings: NatsSettings) -> None:
+    client = await connect(evolve(nats_connection(settings), connect_timeout=AMPLY))
+    await client.flush(5)
+    await client.close()
 
 
 async def refusal(settings: NatsSettings) -> str:
-    """What an operator is told, and nothing that travels with it."""
+    """What an operator is told, and nothing that travels with it.
+
+    A server that refuses our certificate may close before its reason is read: many attempts.
+    """
+    impatient = evolve(nats_connection(settings), connect_timeout=SHORTLY, reconnect_wait=AT_ONCE)
     with pytest.raises(Misconfigured) as raised:
-        await connected(settings)
+        await connect(impatient)
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
     return str(raised.value)
@@ -64,9 +71,7 @@ async def test_a_certificate_of_the_ca_for_this_host_is_trusted(
     tmp_path: Path, authority: Authority
 ) -> None:
     async with own_nats_server(tmp_path, tls(authority.issue("127.0.0.1"))) as server:
-        client = await connected(NatsSettings(url=tls_url(server), ca_file=authority.ca_file))
-        await client.flush(5)
-        await client.close()
+        await let_in(NatsSettings(url=tls_url(server), ca_file=authority.ca_file))
 
 
 async def test_a_foreign_certificate_is_misconfigured(tmp_path: Path, authority: Authority) -> None:
@@ -125,9 +130,7 @@ async def test_a_client_certificate_lets_in_and_a_foreign_one_or_none_does_not(
     users = 'authorization { users: [ { user: "worker@example.org" } ] }'
     async with own_nats_server(tmp_path, f"{demanding}\n{users}") as server:
         bare = NatsSettings(url=tls_url(server), ca_file=authority.ca_file)
-        client = await connected(evolve(bare, cert_file=own.cert_file, key_file=own.key_file))
-        await client.flush(5)
-        await client.close()
+        await let_in(evolve(bare, cert_file=own.cert_file, key_file=own.key_file))
         for each in (bare, evolve(bare, cert_file=forged.cert_file, key_file=forged.key_file)):
             assert "refuses our certificate, or that we have none" in await refusal(each)
 
@@ -151,13 +154,17 @@ async def test_a_running_source_says_why_it_stays_away_and_heals_with_its_server
     good = tls(authority.issue("127.0.0.1"))
     async with own_nats_server(tmp_path, good) as server:
         settings = nats_connection(NatsSettings(url=tls_url(server), ca_file=authority.ca_file))
-        settings = evolve(settings, connect_timeout=SHORTLY, reconnect_wait=timedelta(seconds=0.05))
-        admin = await connect(settings)
+        settings = evolve(settings, connect_timeout=SHORTLY, reconnect_wait=AT_ONCE)
+        admin = await connect(evolve(settings, connect_timeout=AMPLY))
         await ensure_stream(admin, StreamShape())
         await ensure_consumer(admin, "DEVICE_EVENTS", "config_snapshot_ingest")
         await admin.close()
         source = JetStreamSource(settings, SourceSettings(answer_timeout=SHORTLY))
-        await source.check()
+
+        async def works() -> bool:
+            return not await fault_of(source)
+
+        await until_true(works)
         server.kill()
         expired = tls(authority.issue("127.0.0.1", expired=True))
         await server.start_with(expired if worse == "expired" else "")
@@ -169,9 +176,6 @@ async def test_a_running_source_says_why_it_stays_away_and_heals_with_its_server
         await until_true(says_why)
         server.kill()
         await server.start_with(good)
-
-        async def works() -> bool:
-            return not await fault_of(source)
 
         await until_true(works)
         await source.close()

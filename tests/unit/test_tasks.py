@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from snapshot_domain.tasks import cancel, to_its_end
+from snapshot_domain.tasks import cancel, to_its_end, within
 
 
 async def test_a_step_is_awaited_to_its_end_however_often_it_is_cancelled() -> None:
@@ -34,24 +34,60 @@ async def test_the_fault_of_a_step_is_raised() -> None:
         await to_its_end(step())
 
 
-async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
-    lost = 0
+class Stubborn:
+    """A step that begins again when it is first cancelled."""
 
-    async def stubborn() -> None:
-        nonlocal lost
+    def __init__(self) -> None:
+        self.cancellations = 0
+        self.begun = asyncio.Event()
+
+    async def run(self) -> None:
         while True:
+            self.begun.set()
             try:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
-                lost += 1
-                if lost == 2:
+                self.cancellations += 1
+                if self.cancellations == 2:
                     raise
 
-    task = asyncio.create_task(stubborn())
-    await asyncio.sleep(0)
+
+async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
+    step = Stubborn()
+    task = asyncio.create_task(step.run())
+    await step.begun.wait()
     await asyncio.wait_for(cancel(task), timeout=10)
-    assert lost == 2
+    assert step.cancellations == 2
     assert task.done()
+
+
+async def test_what_a_step_in_time_returns_or_raises_is_passed_on() -> None:
+    async def returns() -> str:
+        return "its result"
+
+    async def raises() -> None:
+        raise ValueError("its fault")
+
+    assert await within(10, returns()) == "its result"
+    with pytest.raises(ValueError, match="its fault"):
+        await within(10, raises())
+
+
+async def test_a_step_that_loses_the_cancellation_of_its_timeout_ends_all_the_same() -> None:
+    step = Stubborn()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(within(0.01, step.run()), timeout=10)
+    assert step.cancellations == 2
+
+
+async def test_a_step_ends_with_the_cancellation_of_who_waits_for_it() -> None:
+    step = Stubborn()
+    task = asyncio.create_task(within(60, step.run()))
+    await step.begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, timeout=10)
+    assert step.cancellations == 2
 
 
 async def test_a_fault_at_the_end_of_a_cancelled_task_reaches_nobody(

@@ -16,7 +16,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from snapshot_domain.tasks import cancel
+from snapshot_domain.tasks import cancel, within
 from snapshot_nats.denials import Denials, SubjectDenied
 from snapshot_nats.message import SafeMsg
 from snapshot_nats.refusals import Refusal, refusal_of
@@ -138,7 +138,7 @@ class SafeClient(Client):
         nats-py's own writes its PING first and what was published after it, so that its answer
         says nothing of that.
         """
-        await asyncio.wait_for(self._flush_pending(force_flush=True), timeout)
+        await within(timeout, self._flush_pending(force_flush=True))
         await super().flush(timeout)  # type: ignore[arg-type]  # it takes fractions
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature

@@ -12,9 +12,10 @@ import nkeys
 from attrs import field, frozen
 
 from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+from snapshot_domain.tasks import within
 from snapshot_nats.client import SafeClient
 from snapshot_nats.errors import NATS_FAULTS
-from snapshot_nats.refusals import misconfigured
+from snapshot_nats.refusals import Refusal, misconfigured
 from snapshot_nats.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
@@ -76,9 +77,7 @@ async def connect(settings: ConnectionSettings) -> SafeClient:
         demands_tls=settings.demands_tls, tls_files=settings.tls_files, follows=settings.follows
     )
     try:
-        await asyncio.wait_for(
-            _start(client, settings), timeout=settings.connect_timeout.total_seconds()
-        )
+        await within(settings.connect_timeout.total_seconds(), _start(client, settings))
     except NATS_FAULTS as error:
         reason = type(error).__name__
     except asyncio.CancelledError:
@@ -86,14 +85,15 @@ async def connect(settings: ConnectionSettings) -> SafeClient:
         raise
     else:
         return client
+    failure = _failure(client.refusal, settings, reason)  # the end forgets why we were refused
     await end_connection(client, settings.connect_timeout)
-    raise _failure(client, settings, reason)
+    raise failure
 
 
-async def end_connection(client: SafeClient, within: timedelta) -> None:
+async def end_connection(client: SafeClient, timeout: timedelta) -> None:
     """Closes the client for good, in order if that works in time; never raises."""
     try:
-        await asyncio.wait_for(client.close(), within.total_seconds())
+        await within(timeout.total_seconds(), client.close())
     except NATS_FAULTS as error:
         _log.warning("the NATS connection did not close in order: %s", type(error).__name__)
 
@@ -162,9 +162,9 @@ async def _start(client: SafeClient, settings: ConnectionSettings) -> None:
     )
 
 
-def _failure(client: SafeClient, settings: ConnectionSettings, reason: str) -> DependencyError:
-    if client.refusal is not None:
-        return misconfigured(client.refusal)
+def _failure(refusal: Refusal | None, settings: ConnectionSettings, reason: str) -> DependencyError:
+    if refusal is not None:
+        return misconfigured(refusal)
     seconds = settings.connect_timeout.total_seconds()
     return Unavailable(
         Dependency.SOURCE,

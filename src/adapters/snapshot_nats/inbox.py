@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from snapshot_domain.delivery import Delivery
+from snapshot_domain.tasks import within
 from snapshot_nats.client import SafeClient
 from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS
@@ -66,7 +67,7 @@ class Inbox:
             return
         drain: Callable[[], Awaitable[None]] = self._subscription.drain  # nats-py leaves it untyped
         try:
-            await asyncio.wait_for(drain(), timeout.total_seconds())
+            await within(timeout.total_seconds(), drain())
         except NATS_FAULTS:
             return  # what was on its way comes again after its deadline
         finally:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.intake import Intake
 from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
+from snapshot_domain.tasks import within
 
 _KEPT_SECONDS = 2.0
 
@@ -56,7 +57,7 @@ class Readiness:
     async def _fault_of(self, check: Awaitable[None]) -> str:
         """What is wrong, in our own words; empty if nothing is."""
         try:
-            await asyncio.wait_for(check, self._timeout_seconds)
+            await within(self._timeout_seconds, check)
         except DependencyError as fault:
             return str(fault)
         except TimeoutError:
