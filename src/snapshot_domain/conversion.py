@@ -4,19 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from attrs import define, field
 
-from snapshot_domain.errors import DependencyError
-from snapshot_domain.model import Ciphertext, SnapshotId, TenantId, configuration_aad
-from snapshot_domain.ports import (
-    Cipher,
-    CipherItem,
-    Decryptor,
-    DecryptorItem,
-    StoredText,
-    StoredTexts,
-    TenantKey,
-)
-from snapshot_domain.rewriting import Renewed, Rewritten, rewrite
-from snapshot_domain.secret import Secret
+from snapshot_domain.model import SnapshotId, TenantId, configuration_aad
+from snapshot_domain.ports import Cipher, Decryptor, StoredText, StoredTexts
+from snapshot_domain.rewriting import Bound, Renewed, Rewritten, reseal, rewrite
 
 _TEXTS_A_PAGE = 200
 
@@ -47,20 +37,9 @@ class Conversion:
             yield looked_at
 
     async def _renew(self, found: Sequence[StoredText]) -> Renewed:
-        aads = [configuration_aad(each.tenant_id, each.device_id, each.digest) for each in found]
-        opened = await self.decryptor.decrypt(
-            [
-                DecryptorItem(TenantKey(each.tenant_id), each.ciphertext, aad)
-                for each, aad in zip(found, aads, strict=True)
-            ]
-        )
-        items = {
-            place: CipherItem(TenantKey(found[place].tenant_id), plaintext, aads[place])
-            for place, plaintext in enumerate(opened)
-            if isinstance(plaintext, Secret)
-        }
-        sealed = dict(zip(items, await self.cipher.encrypt(list(items.values())), strict=True))
-        answers: list[Ciphertext | DependencyError] = []
-        for place, answer in enumerate(opened):
-            answers.append(sealed[place] if isinstance(answer, Secret) else answer)
-        return answers
+        return await reseal(self.decryptor, self.cipher, [_as_bound(each) for each in found])
+
+
+def _as_bound(stored: StoredText) -> Bound:
+    aad = configuration_aad(stored.tenant_id, stored.device_id, stored.digest)
+    return Bound(stored.tenant_id, stored.ciphertext, aad, aad)

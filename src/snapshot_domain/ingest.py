@@ -8,6 +8,7 @@ from attrs import field, frozen
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.batch import Batch, Candidate
 from snapshot_domain.delivery import Delivery
+from snapshot_domain.digests import DigestKey, Digests, PlainDigests
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import SettlementFailed, Stage
 from snapshot_domain.extension import Extension
@@ -69,6 +70,7 @@ class IngestSnapshot:
     backoff: Backoff
     policy: IngestPolicy
     listeners: Sequence[SnapshotListener] = ()
+    digests: Digests = field(factory=PlainDigests)
     journal: Journal = field(factory=Journal)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
@@ -107,8 +109,9 @@ class IngestSnapshot:
         return None
 
     async def _walk(self, batch: Batch) -> None:
+        digest_key = await self.digests.key()
         with batch.stage(Stage.DECODE):
-            candidates = self._decode(batch)
+            candidates = self._decode(batch, digest_key)
         with batch.stage(Stage.LOOK_UP):
             candidates = await self._without_orphans(batch, candidates)
             unchanged, changed = await self._look_up(candidates)
@@ -116,7 +119,7 @@ class IngestSnapshot:
         stale = await self._store(batch, unchanged + encrypted)
         await self._store(batch, await self._encrypt(batch, stale))
 
-    def _decode(self, batch: Batch) -> list[Candidate]:
+    def _decode(self, batch: Batch, digest_key: DigestKey | None) -> list[Candidate]:
         for index, delivery in enumerate(batch.deliveries):
             try:
                 decoded = self.decoder.decode(delivery.body)
@@ -124,7 +127,7 @@ class IngestSnapshot:
                 batch.decide(index, Unforeseen(type(fault).__name__))
                 continue
             if isinstance(decoded, Snapshot):
-                self._accept(batch, index, decoded)
+                self._accept(batch, index, decoded, digest_key)
             else:
                 batch.decide(index, Malformed(decoded))
         return [
@@ -133,7 +136,9 @@ class IngestSnapshot:
             if not batch.is_decided(candidate.index)
         ]
 
-    def _accept(self, batch: Batch, index: int, snapshot: Snapshot) -> None:
+    def _accept(
+        self, batch: Batch, index: int, snapshot: Snapshot, digest_key: DigestKey | None
+    ) -> None:
         delivery = batch.deliveries[index]
         key, received_time_used = key_of(snapshot, delivery, self.policy.max_clock_ahead)
         flags = SnapshotFlag.RECEIVED_TIME if received_time_used else SnapshotFlag.NONE
@@ -141,7 +146,8 @@ class IngestSnapshot:
             flags |= SnapshotFlag.DIGEST_MISMATCH
             if self.policy.hash_policy is HashPolicy.ENFORCE:
                 batch.decide(index, DigestMismatched())
-        batch.candidates[index] = Candidate(index, snapshot, key, flags)
+        known_as = key if digest_key is None else digest_key.keyed(key)
+        batch.candidates[index] = Candidate(index, snapshot, known_as, flags)
 
     def _digest_differs(self, snapshot: Snapshot) -> bool:
         if self.policy.hash_policy is HashPolicy.TRUST:

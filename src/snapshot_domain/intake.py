@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from snapshot_domain.backoff import Backoff
+from snapshot_domain.digests import Digests
 from snapshot_domain.errors import Dependency, DependencyError
 from snapshot_domain.events import IntakePaused, IntakeResumed
 from snapshot_domain.journal import logger
@@ -52,12 +53,17 @@ class Intake:
         metrics: Metrics,
         clock: Clock,
         backoff: Backoff,
+        digests: Digests,
     ) -> None:
+        async def cipher_works() -> None:
+            await cipher.check()
+            await digests.key()
+
         self._probes: Mapping[Dependency, Probe] = {
             Dependency.SOURCE: source.check,
             Dependency.DIRECTORY: directory.check,
             Dependency.REPOSITORY: repository.check,
-            Dependency.CIPHER: cipher.check,
+            Dependency.CIPHER: cipher_works,
             Dependency.QUARANTINE: quarantine.check,
         }
         self._metrics = metrics

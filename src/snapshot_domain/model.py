@@ -23,6 +23,9 @@ SnapshotId = NewType("SnapshotId", UUID)
 DataKeyId = NewType("DataKeyId", UUID)
 """A data key of one tenant, made in the process."""
 
+DigestKeyId = NewType("DigestKeyId", UUID)
+"""The key of keyed digests, made in the process."""
+
 _ENVELOPE = re.compile(
     r"si1e:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):", re.ASCII
 )
@@ -37,13 +40,16 @@ def _is_hex_digest(_: object, __: object, value: str) -> None:
 
 @frozen
 class Digest:
-    """The SHA-256 of a configuration's text, as 64 lower-case hex digits."""
+    """What a configuration's text is known by, as 64 lower-case hex digits.
+
+    Plain, it is the SHA-256 of the text; keyed, an HMAC-SHA256 of that.
+    """
 
     hex: str = field(validator=_is_hex_digest)
 
     @classmethod
     def of(cls, configuration: Configuration) -> Self:
-        """The digest of the text as it is held here."""
+        """The plain digest of the text as it is held here."""
         return cls(hashlib.sha256(configuration.reveal()).hexdigest())
 
 
@@ -62,10 +68,19 @@ class Snapshot:
 
 
 @frozen
+class Keying:
+    """The key that a keyed digest was made with, and the plain digest that it was made of."""
+
+    key_id: DigestKeyId
+    plain: Digest
+
+
+@frozen
 class SnapshotKey:
     """What identifies a snapshot and gives it its place in its device's timeline.
 
-    A timeline is ordered by (`collected_at`, `sequence`); `sequence` is the stream's.
+    A timeline is ordered by (`collected_at`, `sequence`); `sequence` is the stream's. `keying`
+    is there for a keyed digest: runs that are still plain know the same text by the plain one.
     """
 
     device_id: DeviceId
@@ -73,6 +88,11 @@ class SnapshotKey:
     collected_at: datetime
     sequence: int
     digest: Digest
+    keying: Keying | None = None
+
+    def is_known_by(self, digest: Digest) -> bool:
+        """Whether the digest, plain or keyed, is that of this snapshot's text."""
+        return digest == self.digest or (self.keying is not None and digest == self.keying.plain)
 
     @property
     def position(self) -> tuple[datetime, int]:
@@ -98,6 +118,14 @@ class WrappedKey:
 
     key_id: DataKeyId
     tenant_id: TenantId
+    text: str = field(repr=False)
+
+
+@frozen
+class WrappedDigestKey:
+    """The key of keyed digests, encrypted under our own key for that."""
+
+    key_id: DigestKeyId
     text: str = field(repr=False)
 
 

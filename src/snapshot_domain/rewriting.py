@@ -1,14 +1,24 @@
-"""What rewrapping and converting have in common: page after page, swapped where still the same."""
+"""What all rewriting of stored texts has in common: page after page, swapped if still the same."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
-from attrs import define
+from attrs import define, frozen
 
 from snapshot_domain.errors import DependencyError, KeyMissing, Refused
-from snapshot_domain.model import Ciphertext, SnapshotId
-from snapshot_domain.ports import StoredText, StoredTexts, TextSwap
+from snapshot_domain.model import Ciphertext, SnapshotId, TenantId
+from snapshot_domain.ports import (
+    Cipher,
+    CipherItem,
+    Decryptor,
+    DecryptorItem,
+    StoredText,
+    StoredTexts,
+    TenantKey,
+    TextSwap,
+)
+from snapshot_domain.secret import Secret
 
 FIRST = SnapshotId(UUID(int=0))
 """No snapshot has this id: it stands before all of them."""
@@ -60,3 +70,33 @@ async def rewrite(
         rewritten.replaced += len(swapped)
         rewritten.changed_meanwhile += len(swaps) - len(swapped)
         yield len(found)
+
+
+@frozen
+class Bound:
+    """A tenant's ciphertext, what it is bound to, and what its new one is to be bound to."""
+
+    tenant_id: TenantId
+    ciphertext: Ciphertext
+    former_aad: str
+    aad: str
+
+
+async def reseal(decryptor: Decryptor, cipher: Cipher, found: Sequence[Bound]) -> Renewed:
+    """For each its content in a new ciphertext, or the fault that kept it from one."""
+    opened = await decryptor.decrypt(
+        [
+            DecryptorItem(TenantKey(each.tenant_id), each.ciphertext, each.former_aad)
+            for each in found
+        ]
+    )
+    items = {
+        place: CipherItem(TenantKey(found[place].tenant_id), plaintext, found[place].aad)
+        for place, plaintext in enumerate(opened)
+        if isinstance(plaintext, Secret)
+    }
+    sealed = dict(zip(items, await cipher.encrypt(list(items.values())), strict=True))
+    answers: list[Ciphertext | DependencyError] = []
+    for place, answer in enumerate(opened):
+        answers.append(sealed[place] if isinstance(answer, Secret) else answer)
+    return answers

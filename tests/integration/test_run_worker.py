@@ -163,7 +163,7 @@ async def test_what_outlasts_the_grace_is_given_back_and_others_take_it_at_once(
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("digest=keyed",), "digest"),
+        (("dedup=canonical",), "dedup"),
         (("nats.url=nats://nats.example",), "nats.url leads beyond loopback in clear"),
         (("nats.colour=blue",), "nats.colour"),
     ],

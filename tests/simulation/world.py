@@ -218,6 +218,7 @@ class World:
             metrics=self.metrics,
             clock=self.clock,
             backoff=self._backoff,
+            digests=use_case.digests,
         )
 
     def _sweep(self, use_case: IngestSnapshot, intake: Intake, passage: Passage) -> WaitingSweep:

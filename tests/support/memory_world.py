@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Settlement
+from snapshot_domain.digests import KeyedDigests
 from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
@@ -35,6 +36,7 @@ from snapshot_memory import (
     MemoryCipher,
     MemoryDecryptor,
     MemoryDeviceDirectory,
+    MemoryDigestKeys,
     MemoryHashRepository,
     MemoryKeyring,
     MemoryMessageSource,
@@ -100,6 +102,16 @@ class MemoryWorld:
         """Replaces the use case's cipher."""
         self.use_case = evolve(self.use_case, cipher=cipher)
 
+    def with_keyed_digests(self) -> KeyedDigests:
+        """Keys the use case's digests from now on, with this world's one key."""
+        digests = KeyedDigests(
+            MemoryDigestKeys(self.repository),
+            MemoryCipher(self.keyring),
+            MemoryDecryptor(self.keyring),
+        )
+        self.use_case = evolve(self.use_case, digests=digests)
+        return digests
+
     def with_repository(self, repository: HashRepository) -> None:
         """Replaces the use case's repository."""
         self.use_case = evolve(self.use_case, repository=repository)
@@ -115,6 +127,7 @@ class MemoryWorld:
             metrics=self.metrics,
             clock=self.clock,
             backoff=self.use_case.backoff,
+            digests=self.use_case.digests,
         )
 
     def sweep(

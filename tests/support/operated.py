@@ -5,7 +5,14 @@ from contextlib import asynccontextmanager
 
 from attrs import frozen
 
-from snapshot_postgres import Pool, PostgresStoredTexts, grant_operator_role, open_pool
+from snapshot_postgres import (
+    Pool,
+    PostgresDigestKeys,
+    PostgresDigestRecords,
+    PostgresStoredTexts,
+    grant_operator_role,
+    open_pool,
+)
 from support.postgres import PostgresWorld, postgres_world
 
 PASSWORD = "operator-guards-nothing-here"
@@ -21,6 +28,16 @@ class OperatedWorld(PostgresWorld):
     def stored_texts(self) -> PostgresStoredTexts:
         """See StoredTextsWorld."""
         return PostgresStoredTexts(self.operating)
+
+    @property
+    def digest_keys(self) -> PostgresDigestKeys:
+        """See KeyedDigestsWorld."""
+        return PostgresDigestKeys(self.pool)
+
+    @property
+    def digest_records(self) -> PostgresDigestRecords:
+        """See KeyedDigestsWorld."""
+        return PostgresDigestRecords(self.operating)
 
 
 @asynccontextmanager

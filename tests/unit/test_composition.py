@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from typed_settings import Secret
 
 from snapshot_domain.backoff import Backoff
+from snapshot_domain.digests import Digests, PlainDigests
 from snapshot_domain.events import SettlementFailed
 from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
@@ -76,6 +77,7 @@ EXPECTED: dict[object, type] = {
     Clock: SystemClock,
     Decryptor: TransitDecryptor,
     DeviceDirectory: PostgresDeviceDirectory,
+    Digests: PlainDigests,
     Extension: Extension,
     FloorSource: JetStreamSource,
     FloorWatch: FloorWatch,

@@ -38,7 +38,12 @@ def ingestion(world: MemoryWorld) -> Ingestion:
         ),
     )
     readiness = Readiness(
-        world.source, world.repository, world.use_case.cipher, world.intake(), world.clock
+        world.source,
+        world.repository,
+        world.use_case.cipher,
+        world.intake(),
+        world.clock,
+        world.use_case.digests,
     )
     container.register(Readiness, readiness)
     watch = BacklogWatch(world.source, world.metrics, world.clock)

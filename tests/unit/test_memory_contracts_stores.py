@@ -7,6 +7,7 @@ from attrs import evolve
 
 from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
+from snapshot_conformance.keyed_digests import KeyedDigestsContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_conformance.repository_world import RawRow, RawRun, Story
 from snapshot_conformance.stored_texts import StoredTextsContract
@@ -14,6 +15,8 @@ from snapshot_domain.model import DeviceId, SnapshotFlag, SnapshotId, TenantId
 from snapshot_domain.ports import QuarantinedMessage
 from snapshot_memory import (
     MemoryDeviceDirectory,
+    MemoryDigestKeys,
+    MemoryDigestRecords,
     MemoryHashRepository,
     MemoryQuarantine,
     MemoryStoredTexts,
@@ -27,6 +30,8 @@ class _MemoryStores:
         self.directory = MemoryDeviceDirectory()
         self.repository = MemoryHashRepository(self.directory)
         self.stored_texts = MemoryStoredTexts(self.repository)
+        self.digest_keys = MemoryDigestKeys(self.repository)
+        self.digest_records = MemoryDigestRecords(self.repository)
         self.quarantine = MemoryQuarantine()
 
     async def register(self, device: DeviceId, tenant: TenantId) -> None:
@@ -87,6 +92,12 @@ class TestMemoryDeviceDirectory(DeviceDirectoryContract):
 
 
 class TestMemoryStoredTexts(StoredTextsContract):
+    @pytest.fixture
+    async def world(self) -> _MemoryStores:
+        return _MemoryStores()
+
+
+class TestMemoryKeyedDigests(KeyedDigestsContract):
     @pytest.fixture
     async def world(self) -> _MemoryStores:
         return _MemoryStores()

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from snapshot_domain.backoff import Backoff
+from snapshot_domain.digests import PlainDigests
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.intake import Intake
 from snapshot_ingest.readiness import Readiness
@@ -70,6 +71,7 @@ class _World:
             metrics=MemoryMetrics(),
             clock=self.clock,
             backoff=Backoff(Random(7)),
+            digests=PlainDigests(),
         )
         self.readiness = Readiness(
             self.source,
@@ -77,6 +79,7 @@ class _World:
             self.cipher,
             self.intake,
             self.clock,
+            PlainDigests(),
             timeout_seconds=0.05,
         )
 

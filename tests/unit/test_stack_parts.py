@@ -24,11 +24,12 @@ def test_the_examples_in_the_documentation_are_true() -> None:
         assert (tried.failed, tried.attempted > 0) == (0, True)
 
 
-def test_ingest_may_encrypt_and_open_what_waits() -> None:
+def test_ingest_may_encrypt_and_open_what_waits_and_the_digest_key() -> None:
     assert {grant.path: grant.capabilities for grant in INGEST.grants} == {
         "transit/encrypt/tenant_*": ("update",),
         "transit/encrypt/snapshot_ingest_*": ("update",),
         "transit/decrypt/snapshot_ingest_waiting": ("update",),
+        "transit/decrypt/snapshot_ingest_digest": ("update",),
     }
 
 

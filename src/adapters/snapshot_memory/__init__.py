@@ -9,6 +9,8 @@ from snapshot_memory.cipher import MemoryCipher, MemoryKeyring, MemoryQuarantine
 from snapshot_memory.clock import ManualClock
 from snapshot_memory.decryptor import MemoryDecryptor
 from snapshot_memory.device_directory import MemoryDeviceDirectory
+from snapshot_memory.digest_keys import MemoryDigestKeys
+from snapshot_memory.digest_records import MemoryDigestRecords
 from snapshot_memory.hash_repository import MemoryHashRepository, Run, StoredRow
 from snapshot_memory.message_source import MemoryMessageSource
 from snapshot_memory.metrics import MemoryMetrics
@@ -27,6 +29,8 @@ __all__ = [
     "MemoryCipher",
     "MemoryDecryptor",
     "MemoryDeviceDirectory",
+    "MemoryDigestKeys",
+    "MemoryDigestRecords",
     "MemoryHashRepository",
     "MemoryKeyring",
     "MemoryMessageSource",

@@ -8,16 +8,19 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
+from snapshot_domain.digests import plain_refused
 from snapshot_domain.model import (
     Ciphertext,
     DataKeyId,
     DeviceId,
     Digest,
+    DigestKeyId,
     EncryptedSnapshot,
     SnapshotFlag,
     SnapshotId,
     SnapshotKey,
     TenantId,
+    WrappedDigestKey,
     WrappedKey,
 )
 from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
@@ -37,6 +40,7 @@ class Run:
     start: Position
     end: Position
     flags: SnapshotFlag
+    digest_key_id: DigestKeyId | None = None
 
 
 @frozen
@@ -61,6 +65,7 @@ class MemoryHashRepository:
     rows: dict[SnapshotId, StoredRow] = field(factory=dict)
     timelines: dict[DeviceId, list[Run]] = field(factory=dict)
     data_keys: dict[DataKeyId, WrappedKey] = field(factory=dict)
+    digest_key: WrappedDigestKey | None = None
     _numbers: "count[int]" = field(factory=lambda: count(1))
 
     async def unchanged(self, keys: Sequence[SnapshotKey]) -> Sequence[bool]:
@@ -69,6 +74,8 @@ class MemoryHashRepository:
 
     async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
         """See HashRepository."""
+        if self.digest_key is not None and any(each.key.keying is None for each in batch):
+            raise plain_refused()
         answers: dict[int, StoreAnswer] = {}
         for index in sorted(range(len(batch)), key=lambda index: batch[index].key.position):
             answers[index] = self._store_one(batch[index])
@@ -97,7 +104,8 @@ class MemoryHashRepository:
             return NeedsCiphertext()
         if run is not None and key.position < run.end:
             self._split(key.device_id, run)
-        return self._add(key, snapshot.ciphertext, snapshot.flags)
+        key_id = None if key.keying is None else key.keying.key_id
+        return self._add(key, snapshot.ciphertext, snapshot.flags, key_id)
 
     def _split(self, device: DeviceId, run: Run) -> None:
         """The run's text came back at its end: that is a run of its own from now on."""
@@ -105,10 +113,17 @@ class MemoryHashRepository:
         if row is not None:
             collected_at, sequence = run.end
             copy_key = SnapshotKey(device, run.tenant_id, collected_at, sequence, run.digest)
-            self._add(copy_key, row.ciphertext, run.flags | SnapshotFlag.COPY)
+            flags = run.flags | SnapshotFlag.COPY
+            self._add(copy_key, row.ciphertext, flags, run.digest_key_id)
         run.end = run.start
 
-    def _add(self, key: SnapshotKey, ciphertext: Ciphertext, flags: SnapshotFlag) -> Stored:
+    def _add(
+        self,
+        key: SnapshotKey,
+        ciphertext: Ciphertext,
+        flags: SnapshotFlag,
+        digest_key_id: DigestKeyId | None,
+    ) -> Stored:
         snapshot_id = SnapshotId(UUID(int=next(self._numbers)))
         self.keep_data_key(ciphertext)
         self.rows[snapshot_id] = StoredRow(
@@ -116,7 +131,10 @@ class MemoryHashRepository:
         )
         timeline = self.timelines.setdefault(key.device_id, [])
         place = self._place_of(key)
-        run = Run(snapshot_id, key.tenant_id, key.digest, key.position, key.position, flags)
+        run = Run(
+            *(snapshot_id, key.tenant_id, key.digest, key.position, key.position, flags),
+            digest_key_id=digest_key_id,
+        )
         timeline.insert(place, run)
         return Stored(
             snapshot_id,
@@ -135,9 +153,9 @@ class MemoryHashRepository:
 
     def _starts_a_run(self, key: SnapshotKey) -> bool:
         return any(
-            run.start == key.position and run.digest == key.digest
+            run.start == key.position and key.is_known_by(run.digest)
             for run in self.timelines.get(key.device_id, [])
         )
 
     def _has_text_of(self, run: Run | None, key: SnapshotKey) -> bool:
-        return run is not None and run.digest == key.digest and run.tenant_id == key.tenant_id
+        return run is not None and key.is_known_by(run.digest) and run.tenant_id == key.tenant_id

@@ -53,7 +53,7 @@ class MemoryStoredTexts:
         for swap in swaps:
             snapshot_id, new = swap.stored.snapshot_id, swap.ciphertext
             row = self._repository.rows.get(snapshot_id)
-            if row is not None and row.ciphertext.text == swap.stored.ciphertext.text:
+            if row is not None and self._text(snapshot_id, row) == swap.stored:
                 self._repository.rows[snapshot_id] = evolve(row, ciphertext=new)
                 self._repository.keep_data_key(new)
                 swapped.add(snapshot_id)

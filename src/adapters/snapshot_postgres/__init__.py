@@ -4,9 +4,9 @@ The backend owns `devices` and `router_config_snapshots`, under forced row-level
 nothing here alters them. What the timelines need beside them is kept in the schema
 `snapshot_ingest` (migrations/): a head a device, which is the lock and points at the newest
 run, and a run a stored snapshot. A batch is decided by one function of that schema in one
-transaction (migrations/0004_store.sql reads like the rules of the timeline); Python turns it
-into arrays, repeats what is worth repeating, finds the one row that is refused, and turns the
-driver's errors into the domain's (errors.py, one table).
+transaction (migrations/0014_store_by_either_digest.sql reads like the rules of the timeline);
+Python turns it into arrays, repeats what is worth repeating, finds the one row that is refused,
+and turns the driver's errors into the domain's (errors.py, one table).
 
 The ingest role has SELECT on `devices`, SELECT and INSERT on `router_config_snapshots`, and
 its own schema; the functions run with the caller's rights and set `app.current_tenant` for
@@ -16,6 +16,8 @@ one transaction only.
 from snapshot_postgres.ack_floors import PostgresAckFloors
 from snapshot_postgres.connecting import connected
 from snapshot_postgres.device_directory import PostgresDeviceDirectory
+from snapshot_postgres.digest_keys import PostgresDigestKeys
+from snapshot_postgres.digest_records import PostgresDigestRecords
 from snapshot_postgres.hash_repository import PostgresHashRepository
 from snapshot_postgres.migrate import migrate
 from snapshot_postgres.pool import Connection, Pool, open_pool
@@ -34,6 +36,8 @@ __all__ = [
     "Pool",
     "PostgresAckFloors",
     "PostgresDeviceDirectory",
+    "PostgresDigestKeys",
+    "PostgresDigestRecords",
     "PostgresHashRepository",
     "PostgresQuarantine",
     "PostgresQuarantineReview",

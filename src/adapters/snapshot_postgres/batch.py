@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from snapshot_domain.model import Ciphertext, EncryptedSnapshot, SnapshotId, SnapshotKey
+from snapshot_domain.model import Ciphertext, Digest, EncryptedSnapshot, SnapshotId, SnapshotKey
 from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
 from snapshot_domain.ports import NeedsCiphertext, StoreAnswer
 
@@ -15,15 +15,28 @@ def place_of(snapshot: EncryptedSnapshot) -> tuple[object, ...]:
     return (snapshot.key.device_id, *snapshot.key.position)
 
 
-def key_columns(keys: Sequence[SnapshotKey]) -> list[list[object]]:
-    """Devices, tenants, times, sequences and digests."""
+def look_columns(keys: Sequence[SnapshotKey]) -> list[list[object]]:
+    """Devices, tenants, times, sequences, digests, and the plain digests of keyed ones."""
     return [
         [key.device_id for key in keys],
         [key.tenant_id for key in keys],
         [key.collected_at for key in keys],
         [key.sequence for key in keys],
-        [bytes.fromhex(key.digest.hex) for key in keys],
+        [digest_bytes(key.digest) for key in keys],
+        [None if key.keying is None else digest_bytes(key.keying.plain) for key in keys],
     ]
+
+
+def key_columns(keys: Sequence[SnapshotKey]) -> list[list[object]]:
+    """The same, with the digests' keys before the plain digests."""
+    *columns, plain_digests = look_columns(keys)
+    digest_keys: list[object] = [None if key.keying is None else key.keying.key_id for key in keys]
+    return [*columns, digest_keys, plain_digests]
+
+
+def digest_bytes(digest: Digest) -> bytes:
+    """The digest as it is stored beside the timelines."""
+    return bytes.fromhex(digest.hex)
 
 
 def batch_columns(batch: Sequence[EncryptedSnapshot]) -> list[list[object]]:

@@ -60,6 +60,7 @@ _KIND_BY_SQLSTATE = {
     "40P01": FaultKind.REPEATABLE,  # deadlock
     "42": FaultKind.MISCONFIGURED,  # rights, tables, functions
     "55P03": FaultKind.REPEATABLE,  # a lock was waited for too long
+    "SI001": FaultKind.MISCONFIGURED,  # our own: a plain digest beside keyed ones
 }
 """By SQLSTATE or its class, the longer first. What is not here (08, 25006, 53, 57, 58, XX and
 what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
@@ -72,6 +73,7 @@ _NEXT_STEP_BY_SQLSTATE = {
     "3F000": "run `snapshot-ingest migrate`",
     "42501": "grant the role its rights: `snapshot-ingest migrate` does",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
+    "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "client": "check the connection's settings, above all the address and ca_file",
 }
 

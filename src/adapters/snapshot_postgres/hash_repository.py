@@ -1,7 +1,7 @@
 """HashRepository over the backend's table of rows and our timelines beside it.
 
 The rules of the timeline are carried out by `snapshot_ingest.store_batch`
-(migrations/0004_store.sql and 0009_data_keys.sql), one call in one transaction a batch; here is
+(migrations/0014_store_by_either_digest.sql), one call in one transaction a batch; here is
 what stands around it: repetition, and finding the one row that the database refuses.
 """
 
@@ -12,7 +12,7 @@ from snapshot_domain.errors import Dependency
 from snapshot_domain.model import EncryptedSnapshot, SnapshotKey
 from snapshot_domain.outcome import ItemRefused, Orphaned
 from snapshot_domain.ports import StoreAnswer
-from snapshot_postgres.batch import answer_of, batch_columns, key_columns, place_of
+from snapshot_postgres.batch import answer_of, batch_columns, key_columns, look_columns, place_of
 from snapshot_postgres.database import Database
 from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
 from snapshot_postgres.health import APPLIED_MIGRATIONS, require_migrations, require_rights
@@ -36,6 +36,7 @@ _RIGHTS = (
     ("snapshot_ingest.snapshots", "UPDATE"),
     ("snapshot_ingest.data_keys", "SELECT"),
     ("snapshot_ingest.data_keys", "INSERT"),
+    ("snapshot_ingest.digest_keys", "SELECT"),
     APPLIED_MIGRATIONS,
 )
 
@@ -53,7 +54,7 @@ class PostgresHashRepository:
         """See HashRepository. One statement, whatever the number of keys."""
         if not keys:
             return []
-        rows = await self._database.ask(query("unchanged"), *key_columns(keys))
+        rows = await self._database.ask(query("unchanged"), *look_columns(keys))
         return [bool(row["same"]) for row in rows]
 
     async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:

@@ -5,9 +5,8 @@ from collections.abc import Set as AbstractSet
 from itertools import groupby
 
 import asyncpg
-from attrs import evolve
 
-from snapshot_domain.errors import Dependency, Misconfigured
+from snapshot_domain.errors import Dependency
 from snapshot_domain.model import (
     Ciphertext,
     DataKeyId,
@@ -18,22 +17,14 @@ from snapshot_domain.model import (
     WrappedKey,
 )
 from snapshot_domain.ports import DataKeySwap, StoredText, TextSwap
-from snapshot_postgres.batch import data_key_columns
+from snapshot_postgres.batch import data_key_columns, digest_bytes
 from snapshot_postgres.database import Database
 from snapshot_postgres.errors import Fault
-from snapshot_postgres.health import APPLIED_MIGRATIONS, require_rights
 from snapshot_postgres.pool import Pool, PooledConnection
 from snapshot_postgres.sql import query
+from snapshot_postgres.texts import require_replacing, with_wrapped_keys, wrapped_key_of
 
 _PAGE_BYTES = 8 * 1024 * 1024
-_RIGHTS = (
-    ("public.router_config_snapshots", "SELECT"),
-    ("snapshot_ingest.heads", "UPDATE"),
-    ("snapshot_ingest.snapshots", "UPDATE"),
-    ("snapshot_ingest.data_keys", "INSERT"),
-    ("snapshot_ingest.data_keys", "UPDATE"),
-    APPLIED_MIGRATIONS,
-)
 
 
 class PostgresStoredTexts:
@@ -86,7 +77,7 @@ class PostgresStoredTexts:
         """See StoredTexts."""
         statement = query("data_keys", "stored_texts.sql")
         rows = await self._database.ask(statement, tenant_id, version, after, limit)
-        return [_wrapped_key(row) for row in rows]
+        return [wrapped_key_of(row) for row in rows]
 
     async def swap_data_keys(self, swaps: Sequence[DataKeySwap]) -> AbstractSet[DataKeyId]:
         """See StoredTexts."""
@@ -105,27 +96,16 @@ class PostgresStoredTexts:
 
     async def check(self) -> None:
         """See StoredTexts."""
-        await require_rights(self._database, _RIGHTS)
-        rows = await self._database.ask(query("may_replace_texts", "stored_texts.sql"))
-        if not rows[0]["may"]:
-            raise Misconfigured(
-                Dependency.REPOSITORY,
-                "the role lacks UPDATE (config_text, sha256_hash) on "
-                "public.router_config_snapshots",
-                next_step="have the table's owner run deploy/postgres/operator.sql",
-            )
+        await require_replacing(self._database)
 
     async def _page(
         self, statement: str, tenant_id: TenantId, *arguments: object
     ) -> list[StoredText]:
         rows = await self._database.ask(statement, tenant_id, *arguments, _PAGE_BYTES)
-        texts = [_stored_text(tenant_id, row) for row in rows]
-        named = [key_id for each in texts if (key_id := each.ciphertext.data_key_id) is not None]
-        if not named:
-            return texts
-        rows = await self._database.ask(query("wrapped_keys", "stored_texts.sql"), named)
-        keys = {key.key_id: key for key in map(_wrapped_key, rows)}
-        return [_with_key(each, keys) for each in texts]
+        texts = await with_wrapped_keys(
+            self._database, [Ciphertext(row["ciphertext"]) for row in rows]
+        )
+        return [_stored_text(tenant_id, row, text) for row, text in zip(rows, texts, strict=True)]
 
     async def _swap(self, tenant_id: TenantId, swaps: Sequence[TextSwap]) -> set[SnapshotId]:
         async def swap(connection: PooledConnection) -> list[asyncpg.Record]:
@@ -150,27 +130,18 @@ def _swap_columns(swaps: Sequence[TextSwap]) -> list[list[object]]:
     return [
         [each.stored.snapshot_id for each in swaps],
         [each.stored.device_id for each in swaps],
+        [digest_bytes(each.stored.digest) for each in swaps],
         [each.stored.ciphertext.text for each in swaps],
         [each.ciphertext.text for each in swaps],
         [each.ciphertext.format for each in swaps],
     ]
 
 
-def _stored_text(tenant_id: TenantId, row: asyncpg.Record) -> StoredText:
+def _stored_text(tenant_id: TenantId, row: asyncpg.Record, ciphertext: Ciphertext) -> StoredText:
     return StoredText(
         snapshot_id=SnapshotId(row["snapshot_id"]),
         device_id=DeviceId(row["device_id"]),
         tenant_id=tenant_id,
         digest=Digest(row["digest"].hex()),
-        ciphertext=Ciphertext(row["ciphertext"]),
+        ciphertext=ciphertext,
     )
-
-
-def _with_key(text: StoredText, keys: Mapping[DataKeyId, WrappedKey]) -> StoredText:
-    key_id = text.ciphertext.data_key_id
-    key = None if key_id is None else keys.get(key_id)
-    return evolve(text, ciphertext=evolve(text.ciphertext, wrapped_key=key))
-
-
-def _wrapped_key(row: asyncpg.Record) -> WrappedKey:
-    return WrappedKey(DataKeyId(row["data_key_id"]), TenantId(row["tenant_id"]), row["wrapped_key"])

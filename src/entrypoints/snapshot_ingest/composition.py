@@ -10,6 +10,7 @@ from attrs import frozen
 from prometheus_client import CollectorRegistry
 
 from snapshot_domain.backoff import Backoff
+from snapshot_domain.digests import Digests, KeyedDigests, PlainDigests
 from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
@@ -42,7 +43,7 @@ from snapshot_ingest.connections import message_source, openbao, postgres_pool
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.readiness import Readiness
-from snapshot_ingest.settings import CipherFormat, Settings
+from snapshot_ingest.settings import CipherFormat, DigestKind, Settings
 from snapshot_json import JsonSnapshotDecoder
 from snapshot_openbao import (
     CompressedCipher,
@@ -58,6 +59,7 @@ from snapshot_postgres import (
     Pool,
     PostgresAckFloors,
     PostgresDeviceDirectory,
+    PostgresDigestKeys,
     PostgresHashRepository,
     PostgresQuarantine,
     PostgresQuarantineReview,
@@ -124,7 +126,7 @@ async def open_resources(
         yield Resources(source=source, pool=pool, openbao=bao, registry=registry)
 
 
-# Every protocol is a key here, which mypy calls an abstract class.
+# Every protocol is a key here, which mypy calls an abstract class: hence each `type-abstract`.
 def compose(
     settings: Settings,
     resources: Resources,
@@ -157,9 +159,11 @@ def compose(
     container.register(Cipher, cipher)  # type: ignore[type-abstract]
     quarantine_cipher = SealedBodyCipher(transit, resources.openbao.threads)
     container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
-    # This login may open what waits, and nothing else: OpenBao sees to that.
+    # This login may open what waits and the digest key, and nothing else: OpenBao sees to that.
     decryptor = TransitDecryptor(resources.openbao, mount=settings.openbao.mount)
     container.register(Decryptor, decryptor)  # type: ignore[type-abstract]
+    digests = configured_digests(settings, resources.pool, resources.openbao, clock)
+    container.register(Digests, digests)  # type: ignore[type-abstract]
     container.register(Resealer, SealedBodyResealer(decryptor, transit))  # type: ignore[type-abstract]
     metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
@@ -188,3 +192,22 @@ def configuration_cipher(
         case CipherFormat.ENVELOPE:
             limits = DataKeyLimits(settings.cipher.data_key_lifetime, settings.cipher.data_key_uses)
             return EnvelopeCipher(transit, openbao.threads, clock, limits)
+
+
+def configured_digests(settings: Settings, pool: Pool, openbao: OpenBao, clock: Clock) -> Digests:
+    """Plain ones, or keyed ones with the key that is kept in this database."""
+    match settings.digest:
+        case DigestKind.PLAIN:
+            return PlainDigests()
+        case DigestKind.KEYED:
+            return keyed_digests(settings, pool, openbao, clock)
+
+
+def keyed_digests(settings: Settings, pool: Pool, openbao: OpenBao, clock: Clock) -> KeyedDigests:
+    """Keyed digests, as the ingest role: the only one that opens their key."""
+    mount = settings.openbao.mount
+    return KeyedDigests(
+        PostgresDigestKeys(pool),
+        TransitCipher(openbao, clock, mount=mount),
+        TransitDecryptor(openbao, mount=mount),
+    )

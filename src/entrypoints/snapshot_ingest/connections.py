@@ -1,7 +1,8 @@
 """The connections that the settings ask for: NATS, PostgreSQL and OpenBao."""
 
 import os
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from snapshot_domain.ports import AckFloors, Clock
@@ -81,6 +82,18 @@ async def postgres_pool(
         max_size=settings.pool_size,
         command_timeout_seconds=command_seconds,
     )
+
+
+@asynccontextmanager
+async def opened_postgres(
+    name: str, settings: PostgresSettings, *, command_seconds: float = 30.0
+) -> AsyncIterator[Pool]:
+    """The same, for as long as the block lasts."""
+    pool = await postgres_pool(name, settings, command_seconds=command_seconds)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
 
 
 def admin_connection(settings: PostgresSettings) -> AbstractAsyncContextManager[Connection]:

@@ -1,8 +1,9 @@
 """Whether ingestion could work now: source, repository and cipher really answer."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from snapshot_domain.digests import Digests
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.intake import Intake
 from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
@@ -21,13 +22,15 @@ class Readiness:
         cipher: Cipher,
         intake: Intake,
         clock: Clock,
+        digests: Digests,
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        self._checks = {
+        self._checks: Mapping[str, Callable[[], Awaitable[object]]] = {
             "source": source.check,
             "repository": repository.check,
             "cipher": cipher.check,
+            "digests": digests.key,
         }
         self._intake = intake
         self._clock = clock
@@ -54,7 +57,7 @@ class Readiness:
         )
         return {name: fault for name, fault in zip(self._checks, answers, strict=True) if fault}
 
-    async def _fault_of(self, check: Awaitable[None]) -> str:
+    async def _fault_of(self, check: Awaitable[object]) -> str:
         """What is wrong, in our own words; empty if nothing is."""
         try:
             await within(self._timeout_seconds, check)

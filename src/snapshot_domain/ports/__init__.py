@@ -19,6 +19,8 @@ from snapshot_domain.ports.cipher import (
 from snapshot_domain.ports.clock import Clock
 from snapshot_domain.ports.decryptor import Decryptor, DecryptorItem
 from snapshot_domain.ports.device_directory import DeviceDirectory
+from snapshot_domain.ports.digest_keys import DigestKeys
+from snapshot_domain.ports.digest_records import DigestRecord, DigestRecords, DigestSwap
 from snapshot_domain.ports.hash_repository import HashRepository, NeedsCiphertext, StoreAnswer
 from snapshot_domain.ports.message_source import Backlog, MessageSource
 from snapshot_domain.ports.metrics import Metrics
@@ -56,6 +58,10 @@ __all__ = [
     "Decryptor",
     "DecryptorItem",
     "DeviceDirectory",
+    "DigestKeys",
+    "DigestRecord",
+    "DigestRecords",
+    "DigestSwap",
     "Floor",
     "FloorSource",
     "HashRepository",

@@ -24,6 +24,7 @@ class OwnKey(StrEnum):
     QUARANTINE = "snapshot_ingest_quarantine"
     WAITING = "snapshot_ingest_waiting"
     CANARY = "snapshot_ingest_canary"
+    DIGEST = "snapshot_ingest_digest"
 
 
 KeyReference: TypeAlias = TenantKey | OwnKey

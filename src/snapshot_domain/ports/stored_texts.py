@@ -83,6 +83,7 @@ class StoredTexts(Protocol):
     async def swap(self, swaps: Sequence[TextSwap]) -> AbstractSet[SnapshotId]:
         """Replaces each text that is still the same, under its device's lock; says which were.
 
+        One whose digest changed meanwhile is not the same: a text may be bound to that.
         A text under a data key brings that with it.
         """
         ...

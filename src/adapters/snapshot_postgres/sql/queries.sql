@@ -11,7 +11,7 @@ SELECT snapshot_ingest.devices_hidden();
 
 -- name: unchanged
 -- For each key whether it seems unchanged, in the keys' order.
-SELECT same FROM snapshot_ingest.unchanged($1, $2, $3, $4, $5) ORDER BY item;
+SELECT same FROM snapshot_ingest.unchanged($1, $2, $3, $4, $5, $6) ORDER BY item;
 
 -- name: lock_devices
 -- Locks the heads of the owned ones among the batch's devices, in order: before a batch is
@@ -20,9 +20,10 @@ SELECT snapshot_ingest.lock_heads(ARRAY(
     SELECT ($1::uuid[])[n] FROM unnest(snapshot_ingest.owned_items($1, $2)) AS n));
 
 -- name: store_batch
--- Decides each item, in the items' order, and keeps the data keys $10 to $12.
+-- Decides each item, in the items' order, and keeps the data keys $12 to $14.
 SELECT answer, snapshot_id, previous_id, next_id
-FROM snapshot_ingest.store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+FROM snapshot_ingest.store_batch(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ORDER BY item;
 
 -- name: commit_to_disk

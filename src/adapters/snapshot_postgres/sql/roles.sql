@@ -37,7 +37,7 @@ GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.heads, snapshot_ingest.snapshots
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.quarantine TO %1$I;
 GRANT EXECUTE ON FUNCTION snapshot_ingest.forget_settled TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors TO %1$I;
-GRANT SELECT, INSERT ON snapshot_ingest.data_keys TO %1$I;
+GRANT SELECT, INSERT ON snapshot_ingest.data_keys, snapshot_ingest.digest_keys TO %1$I;
 GRANT SELECT ON snapshot_ingest.migrations TO %1$I;
 
 -- name: grant_reader

@@ -35,7 +35,7 @@ ORDER BY made.id
 ON CONFLICT DO NOTHING;
 
 -- name: swap
-SELECT snapshot_id FROM snapshot_ingest.swap_texts($1, $2, $3, $4, $5, $6) AS snapshot_id;
+SELECT snapshot_id FROM snapshot_ingest.swap_texts($1, $2, $3, $4, $5, $6, $7) AS snapshot_id;
 
 -- name: data_keys
 SELECT data_key_id, tenant_id, wrapped_key

@@ -1,4 +1,4 @@
-"""`snapshot-ingest rewrap`, `convert` and `shred`: keys, and what is stored under them."""
+"""`snapshot-ingest rewrap`, `convert`, `digest` and `shred`: keys, and what is under them."""
 
 import asyncio
 import sys
@@ -20,6 +20,9 @@ def add_keys_commands(app: typer.Typer) -> None:
     app.command()(rewrap)
     app.command()(convert)
     app.command()(shred)
+    digest = typer.Typer(no_args_is_help=True)
+    digest.command("migrate")(digest_migrate)
+    app.add_typer(digest, name="digest", help="What stored texts are known by.")
 
 
 def rewrap(
@@ -52,6 +55,21 @@ def convert(
     asked = parse_work(tenant=tenant, rate=rate, dry_run=dry_run)
     chosen = parse_format(to)
     asyncio.run(command(given(context).settings(), chosen, asked, as_json=as_json))
+
+
+def digest_migrate(
+    context: typer.Context,
+    tenant: _Tenant = None,
+    rate: _Rate = None,
+    dry_run: _DryRun = False,
+    as_json: _Json = False,
+) -> None:
+    """Make the plain digests keyed that are stored."""
+    from snapshot_ingest.commands.digest_migrate import digest_migrate as command
+    from snapshot_ingest.operator.arguments import parse_work
+
+    asked = parse_work(tenant=tenant, rate=rate, dry_run=dry_run)
+    asyncio.run(command(given(context).settings(), asked, as_json=as_json))
 
 
 def shred(

@@ -52,6 +52,7 @@ INGEST = Role(
         Grant("transit/encrypt/tenant_*", _UPDATE),
         Grant("transit/encrypt/snapshot_ingest_*", _UPDATE),
         Grant("transit/decrypt/snapshot_ingest_waiting", _UPDATE),
+        Grant("transit/decrypt/snapshot_ingest_digest", _UPDATE),
     ),
 )
 

@@ -1,0 +1,53 @@
+"""What the operator's adapters have in common: the right to replace, and texts with their keys."""
+
+from collections.abc import Sequence
+
+import asyncpg
+from attrs import evolve
+
+from snapshot_domain.errors import Dependency, Misconfigured
+from snapshot_domain.model import Ciphertext, DataKeyId, TenantId, WrappedKey
+from snapshot_postgres.database import Database
+from snapshot_postgres.health import APPLIED_MIGRATIONS, require_rights
+from snapshot_postgres.sql import query
+
+_RIGHTS = (
+    ("public.router_config_snapshots", "SELECT"),
+    ("snapshot_ingest.heads", "UPDATE"),
+    ("snapshot_ingest.snapshots", "UPDATE"),
+    ("snapshot_ingest.data_keys", "INSERT"),
+    ("snapshot_ingest.data_keys", "UPDATE"),
+    APPLIED_MIGRATIONS,
+)
+
+
+async def require_replacing(database: Database) -> None:
+    """Raises `Misconfigured` unless the role may replace texts and digests; or `Unavailable`."""
+    await require_rights(database, _RIGHTS)
+    rows = await database.ask(query("may_replace_texts", "stored_texts.sql"))
+    if not rows[0]["may"]:
+        raise Misconfigured(
+            Dependency.REPOSITORY,
+            "the role lacks UPDATE (config_text, sha256_hash) on public.router_config_snapshots",
+            next_step="have the table's owner run deploy/postgres/operator.sql",
+        )
+
+
+async def with_wrapped_keys(
+    database: Database, texts: Sequence[Ciphertext]
+) -> Sequence[Ciphertext]:
+    """The texts in their order, each under a data key together with that."""
+    named = [key_id for text in texts if (key_id := text.data_key_id) is not None]
+    if not named:
+        return texts
+    rows = await database.ask(query("wrapped_keys", "stored_texts.sql"), named)
+    keys = {key.key_id: key for key in map(wrapped_key_of, rows)}
+    return [
+        text if text.data_key_id is None else evolve(text, wrapped_key=keys.get(text.data_key_id))
+        for text in texts
+    ]
+
+
+def wrapped_key_of(row: asyncpg.Record) -> WrappedKey:
+    """The data key in a row."""
+    return WrappedKey(DataKeyId(row["data_key_id"]), TenantId(row["tenant_id"]), row["wrapped_key"])

@@ -1,0 +1,62 @@
+"""The contract of keyed digests on the real PostgreSQL, as the ingest role and the operator."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from snapshot_conformance.keyed_digests import KeyedDigestsContract, Ledger
+from snapshot_domain.errors import Misconfigured
+from snapshot_ingest.stack import EmbeddedStack
+from support.operated import OperatedWorld, operated_world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgres(stack: EmbeddedStack) -> AsyncIterator[OperatedWorld]:
+    async with operated_world(stack.addresses.postgres_admin_dsn) as world:
+        yield world
+
+
+class TestPostgresKeyedDigests(KeyedDigestsContract):
+    @pytest.fixture
+    async def world(self, postgres: OperatedWorld) -> OperatedWorld:
+        await postgres.admin.execute("DELETE FROM snapshot_ingest.digest_keys")
+        return postgres
+
+
+async def test_the_head_is_swapped_with_its_run(postgres: OperatedWorld) -> None:
+    ledger = Ledger(postgres)
+    await ledger.begin()
+    await ledger.stored("A", 1)
+    await ledger.stored("B", 2)
+    await ledger.swap(*map(ledger.swap_of, await ledger.plain()))
+    heads = await postgres.admin.fetch(
+        "SELECT digest, digest_key FROM snapshot_ingest.heads WHERE device_id = $1", ledger.device
+    )
+    keyed = bytes.fromhex(ledger.keyed_digest("B").hex)
+    assert [tuple(head) for head in heads] == [(keyed, ledger.digest_key.key_id)]
+
+
+async def test_a_swap_waits_for_whoever_decides_on_the_device(postgres: OperatedWorld) -> None:
+    ledger = Ledger(postgres)
+    await ledger.begin()
+    await ledger.stored("A", 1)
+    [record] = await ledger.plain()
+    async with postgres.admin.acquire(timeout=10) as worker, worker.transaction():
+        await worker.execute(
+            "SELECT FROM snapshot_ingest.heads WHERE device_id = $1 FOR UPDATE", ledger.device
+        )
+        swapping = asyncio.create_task(ledger.swap(ledger.swap_of(record)))
+        await postgres.until_somebody_waits()
+        assert await ledger.plain() == [record]
+    assert await swapping == {record.snapshot_id}
+
+
+async def test_a_worker_with_plain_digests_is_told_what_to_set(postgres: OperatedWorld) -> None:
+    ledger = Ledger(postgres)
+    await ledger.begin()
+    await ledger.keep_key()
+    with pytest.raises(Misconfigured, match='set digest = "keyed" for every worker'):
+        await ledger.tell("A", 1)
+    await postgres.admin.execute("DELETE FROM snapshot_ingest.digest_keys")
