@@ -75,14 +75,25 @@ class Digests(Protocol):
         """The key; None where digests are plain. Raises `Unavailable` or `Misconfigured`."""
         ...
 
+    async def check(self) -> None:
+        """Returns if snapshots can be stored with these digests; raises as `key` does."""
+        ...
+
 
 @frozen
 class PlainDigests:
-    """The poller's digest as it is."""
+    """The poller's digest as it is, which needs that there is no key."""
+
+    keys: DigestKeys | None = None
 
     async def key(self) -> DigestKey | None:
         """See Digests."""
         return None
+
+    async def check(self) -> None:
+        """See Digests."""
+        if self.keys is not None and await self.keys.kept() is not None:
+            raise plain_refused()
 
 
 @define(eq=False)
@@ -103,6 +114,10 @@ class KeyedDigests:
             wrapped = await self.keys.kept() or await self.keys.keep(await self._made())
             self._key = DigestKey(wrapped.key_id, await self._unwrapped(wrapped))
         return self._key
+
+    async def check(self) -> None:
+        """See Digests."""
+        await self.key()
 
     async def _made(self) -> WrappedDigestKey:
         key = Secret(secrets.token_bytes(_KEY_BYTES))

@@ -55,15 +55,11 @@ class Intake:
         backoff: Backoff,
         digests: Digests,
     ) -> None:
-        async def cipher_works() -> None:
-            await cipher.check()
-            await digests.key()
-
         self._probes: Mapping[Dependency, Probe] = {
             Dependency.SOURCE: source.check,
             Dependency.DIRECTORY: directory.check,
-            Dependency.REPOSITORY: repository.check,
-            Dependency.CIPHER: cipher_works,
+            Dependency.REPOSITORY: _both(repository.check, digests.check),
+            Dependency.CIPHER: _both(cipher.check, digests.check),
             Dependency.QUARANTINE: quarantine.check,
         }
         self._metrics = metrics
@@ -153,3 +149,11 @@ class Intake:
         self._relapses = 0
         if self._narrowed_to is not None:
             self._narrowed_to += 1
+
+
+def _both(first: Probe, second: Probe) -> Probe:
+    async def probe() -> None:
+        await first()
+        await second()
+
+    return probe

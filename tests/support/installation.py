@@ -19,7 +19,7 @@ from snapshot_ingest.connections import message_source, nats_connection, postgre
 from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration
 from snapshot_ingest.ingestion import open_ingestion
-from snapshot_ingest.settings import CipherFormat
+from snapshot_ingest.settings import CipherFormat, DigestKind
 from snapshot_nats import connect, ensure_consumer
 from snapshot_postgres import PostgresQuarantineReview, connected
 from support.messages import MORNING, message, subject_of
@@ -74,6 +74,11 @@ class Installation:
         settings = self.ready.settings
         cipher = evolve(settings.cipher, format=CipherFormat(chosen))
         return evolve(self, ready=evolve(self.ready, settings=evolve(settings, cipher=cipher)))
+
+    def keyed(self) -> "Installation":
+        """The same servers, with workers whose digests are keyed."""
+        settings = evolve(self.ready.settings, digest=DigestKind.KEYED)
+        return evolve(self, ready=evolve(self.ready, settings=settings))
 
     async def command(self, *arguments: object, stdin: int = asyncio.subprocess.DEVNULL) -> Ended:
         """Runs `snapshot-ingest` to its end, in a process of its own."""

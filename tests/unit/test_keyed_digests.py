@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 from attrs import evolve
 
-from snapshot_domain.digests import DigestKey, KeyedDigests
+from snapshot_domain.digests import DigestKey, KeyedDigests, PlainDigests
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
+from snapshot_domain.intake import Intake
 from snapshot_domain.model import Ciphertext, Digest, DigestKeyId, TenantId, WrappedDigestKey
 from snapshot_domain.outcome import (
     AlreadyStored,
@@ -42,6 +43,15 @@ def digest_key() -> DigestKey:
 
 def digests_of(world: MemoryWorld) -> list[str]:
     return [row.digest.hex for row in world.repository.rows.values()]
+
+
+async def stays_closed(intake: Intake) -> None:
+    """However often it is probed."""
+    opening = asyncio.create_task(intake.until_open())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not opening.done()
+    opening.cancel()
 
 
 def plain(text: str) -> str:
@@ -114,13 +124,18 @@ async def test_the_pollers_digest_is_compared_before_it_is_keyed(world: MemoryWo
 async def test_a_worker_with_plain_digests_stores_nothing_beside_a_key(
     world: MemoryWorld,
 ) -> None:
-    plain_use_case = world.use_case
+    plain_use_case = evolve(
+        world.use_case, digests=PlainDigests(MemoryDigestKeys(world.repository))
+    )
     await world.with_keyed_digests().key()
     world.use_case = plain_use_case
     world.publish("one")
-    [outcome] = await world.ingest()
-    assert isinstance(outcome, DependencyMisconfigured)
-    assert 'digest = "keyed"' in str(outcome)
+    intake = world.intake()
+    outcomes = await world.ingest()
+    assert [type(outcome) for outcome in outcomes] == [DependencyMisconfigured]
+    intake.note(outcomes, 1)
+    assert 'digest = "keyed"' in intake.faults[Dependency.REPOSITORY]
+    await stays_closed(intake)
     assert digests_of(world) == []
 
 
@@ -136,12 +151,9 @@ async def test_without_its_key_nothing_is_fetched_until_an_operator_acts(
     intake = world.intake()
     intake.note(await world.ingest(), 1)
     assert "the kept digest key does not open" in intake.faults[Dependency.CIPHER]
-    opening = asyncio.create_task(intake.until_open())
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert not opening.done()
+    await stays_closed(intake)
     world.repository.digest_key = kept
-    await asyncio.wait_for(opening, timeout=10)
+    await asyncio.wait_for(intake.until_open(), timeout=10)
     assert digests_of(world) == []
 
 

@@ -198,7 +198,7 @@ def configured_digests(settings: Settings, pool: Pool, openbao: OpenBao, clock: 
     """Plain ones, or keyed ones with the key that is kept in this database."""
     match settings.digest:
         case DigestKind.PLAIN:
-            return PlainDigests()
+            return PlainDigests(PostgresDigestKeys(pool))
         case DigestKind.KEYED:
             return keyed_digests(settings, pool, openbao, clock)
 

@@ -26,11 +26,11 @@ class Readiness:
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        self._checks: Mapping[str, Callable[[], Awaitable[object]]] = {
+        self._checks: Mapping[str, Callable[[], Awaitable[None]]] = {
             "source": source.check,
             "repository": repository.check,
             "cipher": cipher.check,
-            "digests": digests.key,
+            "digests": digests.check,
         }
         self._intake = intake
         self._clock = clock
@@ -57,7 +57,7 @@ class Readiness:
         )
         return {name: fault for name, fault in zip(self._checks, answers, strict=True) if fault}
 
-    async def _fault_of(self, check: Awaitable[object]) -> str:
+    async def _fault_of(self, check: Awaitable[None]) -> str:
         """What is wrong, in our own words; empty if nothing is."""
         try:
             await within(self._timeout_seconds, check)
