@@ -38,19 +38,25 @@ async def test_the_head_is_swapped_with_its_run(postgres: OperatedWorld) -> None
     assert [tuple(head) for head in heads] == [(keyed, ledger.digest_key.key_id)]
 
 
-async def test_a_swap_waits_for_whoever_decides_on_the_device(postgres: OperatedWorld) -> None:
+async def test_a_swap_sees_what_whoever_holds_the_device_made_of_its_text(
+    postgres: OperatedWorld,
+) -> None:
     ledger = Ledger(postgres)
     await ledger.begin()
     await ledger.stored("A", 1)
     [record] = await ledger.plain()
-    async with postgres.admin.acquire(timeout=10) as worker, worker.transaction():
-        await worker.execute(
+    async with postgres.admin.acquire(timeout=10) as holder, holder.transaction():
+        await holder.execute(
             "SELECT FROM snapshot_ingest.heads WHERE device_id = $1 FOR UPDATE", ledger.device
+        )
+        await holder.execute(
+            "UPDATE snapshot_ingest.snapshots SET format = 'envelope' WHERE snapshot_id = $1",
+            record.snapshot_id,
         )
         swapping = asyncio.create_task(ledger.swap(ledger.swap_of(record)))
         await postgres.until_somebody_waits()
-        assert await ledger.plain() == [record]
-    assert await swapping == {record.snapshot_id}
+    assert await swapping == set()
+    assert await ledger.digests() == {record.digest.hex}
 
 
 async def test_a_worker_with_plain_digests_is_told_what_to_set(postgres: OperatedWorld) -> None:
