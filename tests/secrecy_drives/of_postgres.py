@@ -19,13 +19,19 @@ from snapshot_domain.model import (
     Ciphertext,
     DeviceId,
     Digest,
+    DigestKeyId,
     EncryptedSnapshot,
+    SnapshotId,
     SnapshotKey,
     TenantId,
+    WrappedDigestKey,
 )
-from snapshot_domain.ports import QuarantinedMessage, QuarantineReason
+from snapshot_domain.ports import DigestRecord, DigestSwap, QuarantinedMessage, QuarantineReason
+from snapshot_domain.rewriting import FIRST
 from snapshot_postgres import (
     PostgresDeviceDirectory,
+    PostgresDigestKeys,
+    PostgresDigestRecords,
     PostgresHashRepository,
     PostgresQuarantine,
     connected,
@@ -51,6 +57,7 @@ _ONE_OF_EACH_KIND = (
 """What the adapter tells apart."""
 
 _SEALED = Ciphertext("vault:v1:AAAA")
+_WRAPPED = WrappedDigestKey(DigestKeyId(uuid4()), _SEALED.text)
 
 
 @define(repr=False)
@@ -174,6 +181,7 @@ async def _everything(watch: SecretWatch, pool: _BrokenPool) -> None:
 def _calls(broken: _BrokenPool) -> Sequence[Callable[[], Coroutine[object, object, object]]]:
     pool = cast("Pool", broken)
     repository, quarantine = PostgresHashRepository(pool), PostgresQuarantine(pool)
+    records = PostgresDigestRecords(pool)
     snapshot = _snapshot()
     return [
         lambda: _awaited(repository.unchanged([snapshot.key])),
@@ -182,6 +190,9 @@ def _calls(broken: _BrokenPool) -> Sequence[Callable[[], Coroutine[object, objec
         lambda: _awaited(PostgresDeviceDirectory(pool).owners({snapshot.key.device_id})),
         lambda: _awaited(quarantine.keep([_message()])),
         lambda: _awaited(quarantine.check()),
+        lambda: _awaited(PostgresDigestKeys(pool).keep(_WRAPPED)),
+        lambda: _awaited(records.plain(snapshot.key.tenant_id, FIRST, 1)),
+        lambda: _awaited(records.swap(_WRAPPED.key_id, [_digest_swap(snapshot)])),
     ]
 
 
@@ -194,6 +205,12 @@ def _failing(error: BaseException) -> Callable[..., Awaitable[NoReturn]]:
         raise error
 
     return fail
+
+
+def _digest_swap(snapshot: EncryptedSnapshot) -> DigestSwap:
+    key = snapshot.key
+    record = DigestRecord(SnapshotId(uuid4()), key.device_id, key.tenant_id, key.digest, _SEALED)
+    return DigestSwap(record, Digest("b" * 64), _SEALED)
 
 
 def _snapshot() -> EncryptedSnapshot:
