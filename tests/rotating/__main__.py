@@ -48,7 +48,8 @@ async def _rotated(stack: EmbeddedStack, raw: RawOpenBao, filling: Filling) -> t
             for tenant_id in tenants:
                 async for _ in rotation.rewrap(tenant_id):
                     pass
-                oldest = await rotation.oldest(tenant_id)
+                # As the command does: of few tenants it counts the rows of others as well.
+                oldest = await rotation.oldest(tenant_id, count_others=len(tenants) == 1)
                 assert oldest.version == oldest.newest == 2
             seconds = time.monotonic() - began
     return rotation.rewritten.replaced, seconds
