@@ -16,12 +16,11 @@ from snapshot_domain.model import (
     TenantId,
 )
 from snapshot_domain.ports import DigestRecord, DigestSwap
-from snapshot_postgres.batch import data_key_columns, digest_bytes
+from snapshot_postgres.batch import digest_bytes
 from snapshot_postgres.database import Database
-from snapshot_postgres.errors import Fault
-from snapshot_postgres.pool import Pool, PooledConnection
+from snapshot_postgres.pool import Pool
 from snapshot_postgres.sql import query
-from snapshot_postgres.texts import require_replacing, with_wrapped_keys
+from snapshot_postgres.texts import require_replacing, swapped, with_wrapped_keys
 
 _PAGE_BYTES = 8 * 1024 * 1024
 
@@ -59,31 +58,21 @@ class PostgresDigestRecords:
         self, key_id: DigestKeyId, swaps: Sequence[DigestSwap]
     ) -> AbstractSet[SnapshotId]:
         """See DigestRecords. A transaction for each tenant."""
-        swapped: set[SnapshotId] = set()
+        done: set[SnapshotId] = set()
         in_order = sorted(swaps, key=_place_of)
         for tenant_id, of_tenant in groupby(in_order, key=lambda each: each.record.tenant_id):
-            swapped |= await self._swap(tenant_id, key_id, list(of_tenant))
-        return swapped
+            ours = list(of_tenant)
+            done |= await swapped(
+                self._database,
+                query("swap", "digests.sql"),
+                [tenant_id, key_id, *_swap_columns(ours)],
+                [new for each in ours if (new := each.ciphertext)],
+            )
+        return done
 
     async def check(self) -> None:
         """See DigestRecords."""
         await require_replacing(self._database)
-
-    async def _swap(
-        self, tenant_id: TenantId, key_id: DigestKeyId, swaps: Sequence[DigestSwap]
-    ) -> set[SnapshotId]:
-        async def swap(connection: PooledConnection) -> list[asyncpg.Record]:
-            rows = await connection.fetch(
-                query("swap", "digests.sql"), tenant_id, key_id, *_swap_columns(swaps)
-            )
-            keys = data_key_columns([new for each in swaps if (new := each.ciphertext)])
-            await connection.execute(query("keep_data_keys", "stored_texts.sql"), *keys)
-            return rows
-
-        result = await self._database.transact(swap)
-        if isinstance(result, Fault):
-            raise result.as_error(Dependency.REPOSITORY)
-        return {SnapshotId(row["snapshot_id"]) for row in result}
 
 
 def _place_of(swap: DigestSwap) -> tuple[TenantId, DeviceId]:

@@ -17,12 +17,16 @@ from snapshot_domain.model import (
     WrappedKey,
 )
 from snapshot_domain.ports import DataKeySwap, StoredText, TextSwap
-from snapshot_postgres.batch import data_key_columns, digest_bytes
+from snapshot_postgres.batch import digest_bytes
 from snapshot_postgres.database import Database
-from snapshot_postgres.errors import Fault
-from snapshot_postgres.pool import Pool, PooledConnection
+from snapshot_postgres.pool import Pool
 from snapshot_postgres.sql import query
-from snapshot_postgres.texts import require_replacing, with_wrapped_keys, wrapped_key_of
+from snapshot_postgres.texts import (
+    require_replacing,
+    swapped,
+    with_wrapped_keys,
+    wrapped_key_of,
+)
 
 _PAGE_BYTES = 8 * 1024 * 1024
 
@@ -65,11 +69,17 @@ class PostgresStoredTexts:
 
     async def swap(self, swaps: Sequence[TextSwap]) -> AbstractSet[SnapshotId]:
         """See StoredTexts. A transaction for each tenant."""
-        swapped: set[SnapshotId] = set()
+        done: set[SnapshotId] = set()
         in_order = sorted(swaps, key=_place_of)
         for tenant_id, of_tenant in groupby(in_order, key=lambda each: each.stored.tenant_id):
-            swapped |= await self._swap(tenant_id, list(of_tenant))
-        return swapped
+            ours = list(of_tenant)
+            done |= await swapped(
+                self._database,
+                query("swap", "stored_texts.sql"),
+                [tenant_id, *_swap_columns(ours)],
+                [each.ciphertext for each in ours],
+            )
+        return done
 
     async def data_keys(
         self, tenant_id: TenantId, version: int, after: DataKeyId, limit: int
@@ -106,20 +116,6 @@ class PostgresStoredTexts:
             self._database, [Ciphertext(row["ciphertext"]) for row in rows]
         )
         return [_stored_text(tenant_id, row, text) for row, text in zip(rows, texts, strict=True)]
-
-    async def _swap(self, tenant_id: TenantId, swaps: Sequence[TextSwap]) -> set[SnapshotId]:
-        async def swap(connection: PooledConnection) -> list[asyncpg.Record]:
-            rows = await connection.fetch(
-                query("swap", "stored_texts.sql"), tenant_id, *_swap_columns(swaps)
-            )
-            keys = data_key_columns([each.ciphertext for each in swaps])
-            await connection.execute(query("keep_data_keys", "stored_texts.sql"), *keys)
-            return rows
-
-        result = await self._database.transact(swap)
-        if isinstance(result, Fault):
-            raise result.as_error(Dependency.REPOSITORY)
-        return {SnapshotId(row["snapshot_id"]) for row in result}
 
 
 def _place_of(swap: TextSwap) -> tuple[TenantId, DeviceId]:

@@ -1,4 +1,4 @@
-"""What the operator's adapters have in common: the right to replace, and texts with their keys."""
+"""What the operator's adapters have in common: the right to replace, texts and their data keys."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,12 @@ import asyncpg
 from attrs import evolve
 
 from snapshot_domain.errors import Dependency, Misconfigured
-from snapshot_domain.model import Ciphertext, DataKeyId, TenantId, WrappedKey
+from snapshot_domain.model import Ciphertext, DataKeyId, SnapshotId, TenantId, WrappedKey
+from snapshot_postgres.batch import data_key_columns
 from snapshot_postgres.database import Database
+from snapshot_postgres.errors import Fault
 from snapshot_postgres.health import APPLIED_MIGRATIONS, require_rights
+from snapshot_postgres.pool import PooledConnection
 from snapshot_postgres.sql import query
 
 _RIGHTS = (
@@ -46,6 +49,29 @@ async def with_wrapped_keys(
         text if text.data_key_id is None else evolve(text, wrapped_key=keys.get(text.data_key_id))
         for text in texts
     ]
+
+
+async def swapped(
+    database: Database,
+    statement: str,
+    arguments: Sequence[object],
+    ciphertexts: Sequence[Ciphertext],
+) -> set[SnapshotId]:
+    """Runs a swap, and keeps the data keys of the new texts in the same transaction.
+
+    Returns whose were swapped. Raises `Unavailable` or `Misconfigured`.
+    """
+
+    async def swap(connection: PooledConnection) -> list[asyncpg.Record]:
+        rows = await connection.fetch(statement, *arguments)
+        keys = data_key_columns(ciphertexts)
+        await connection.execute(query("keep_data_keys", "stored_texts.sql"), *keys)
+        return rows
+
+    result = await database.transact(swap)
+    if isinstance(result, Fault):
+        raise result.as_error(Dependency.REPOSITORY)
+    return {SnapshotId(row["snapshot_id"]) for row in result}
 
 
 def wrapped_key_of(row: asyncpg.Record) -> WrappedKey:

@@ -42,6 +42,23 @@ BEGIN
 END
 $$;
 
+-- Locks the devices until the transaction ends, in the order in which workers lock them: one that
+-- splits a run copies its digest and its text. Devices without a head have no run.
+CREATE FUNCTION snapshot_ingest.hold_devices(devices uuid[]) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM set_config('idle_in_transaction_session_timeout', '4s', true);
+    PERFORM FROM snapshot_ingest.heads AS head
+    WHERE head.device_id = ANY (devices)
+    ORDER BY head.device_id
+    FOR UPDATE;
+END
+$$;
+
 -- Replaces each digest that is still the former, plain one, under its device's lock, and with it
 -- the text where that is bound to it; returns the ids. Left out are a text that changed meanwhile,
 -- and one that is bound to its digest and came without a new text.
@@ -56,14 +73,7 @@ DECLARE
     plain integer[];
     swapped uuid[];
 BEGIN
-    PERFORM set_config('synchronous_commit', 'on', true);
-    PERFORM set_config('lock_timeout', '5s', true);
-    PERFORM set_config('idle_in_transaction_session_timeout', '4s', true);
-    -- In the order in which workers lock them; a worker that splits a run copies its digest.
-    PERFORM FROM snapshot_ingest.heads AS head
-    WHERE head.device_id = ANY (devices)
-    ORDER BY head.device_id
-    FOR UPDATE;
+    PERFORM snapshot_ingest.hold_devices(devices);
 
     PERFORM set_config('app.current_tenant', tenant::text, true);
     plain := ARRAY(
@@ -115,14 +125,7 @@ AS $$
 DECLARE
     swapped uuid[];
 BEGIN
-    PERFORM set_config('synchronous_commit', 'on', true);
-    PERFORM set_config('lock_timeout', '5s', true);
-    PERFORM set_config('idle_in_transaction_session_timeout', '4s', true);
-    -- In the order in which workers lock them; a worker that splits a run copies its text.
-    PERFORM FROM snapshot_ingest.heads AS head
-    WHERE head.device_id = ANY (devices)
-    ORDER BY head.device_id
-    FOR UPDATE;
+    PERFORM snapshot_ingest.hold_devices(devices);
 
     PERFORM set_config('app.current_tenant', tenant::text, true);
     WITH replaced AS (

@@ -1,8 +1,5 @@
 """`snapshot-ingest convert`: stored texts in another format."""
 
-import json
-import sys
-
 from snapshot_domain.conversion import Conversion
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_domain.model import TenantId
@@ -11,6 +8,7 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import configuration_cipher
 from snapshot_ingest.connections import openbao
 from snapshot_ingest.operator.arguments import Work
+from snapshot_ingest.operator.counts import print_counts
 from snapshot_ingest.operator.opening import open_stored_texts, tenants_of
 from snapshot_ingest.operator.pace import Pace
 from snapshot_ingest.settings import CipherFormat, Settings
@@ -62,8 +60,4 @@ def _print(conversion: Conversion, left: int, *, as_json: bool) -> None:
         "changed_meanwhile": done.changed_meanwhile,
         "in_other_formats": left,
     }
-    if as_json:
-        line = json.dumps(counts)
-    else:
-        line = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-    print(line, file=sys.stdout)  # noqa: T201 - the command's output
+    print_counts(counts, as_json=as_json)

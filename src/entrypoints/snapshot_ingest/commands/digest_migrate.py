@@ -1,7 +1,5 @@
 """`snapshot-ingest digest migrate`: the plain digests that are stored become keyed."""
 
-import json
-import sys
 from collections.abc import Mapping
 
 from snapshot_domain.digest_migration import DigestMigration
@@ -13,6 +11,7 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import configuration_cipher, keyed_digests
 from snapshot_ingest.connections import openbao, opened_postgres
 from snapshot_ingest.operator.arguments import Work
+from snapshot_ingest.operator.counts import print_counts
 from snapshot_ingest.operator.opening import open_digest_records
 from snapshot_ingest.operator.pace import Pace
 from snapshot_ingest.settings import CipherFormat, DigestKind, Settings, SettingsError
@@ -77,8 +76,4 @@ def _print(done: Rewritten, plain: int, *, as_json: bool) -> None:
         "changed_meanwhile": done.changed_meanwhile,
         "plain": plain,
     }
-    if as_json:
-        line = json.dumps(counts)
-    else:
-        line = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-    print(line, file=sys.stdout)  # noqa: T201 - the command's output
+    print_counts(counts, as_json=as_json)
