@@ -92,8 +92,7 @@ class CipherContract:
     ) -> None:
         key, other = [TenantKey(await harness.tenant_with_key()) for _ in range(2)]
         [answer] = await harness.cipher.encrypt([CipherItem(key, Configuration(text_number(1)))])
-        # What is raised is the harness's own affair.
-        with pytest.raises(Exception):  # noqa: B017, PT011
+        with pytest.raises(Exception):  # noqa: B017, PT011 - what is raised is the harness's affair
             await harness.open_raw(other, the_ciphertext(answer), "")
 
     async def test_the_same_text_twice_gives_two_ciphertexts(self, harness: CipherHarness) -> None:
@@ -180,8 +179,7 @@ class QuarantineCipherContract:
         [answer] = await harness.cipher.encrypt(
             [CipherItem(OwnKey.QUARANTINE, RawMessage(text_number(1)), AAD)]
         )
-        # What is raised is the harness's own affair.
-        with pytest.raises(Exception):  # noqa: B017, PT011
+        with pytest.raises(Exception):  # noqa: B017, PT011 - what is raised is the harness's affair
             await harness.open_raw(OwnKey.QUARANTINE, the_ciphertext(answer), OTHER_AAD)
 
     async def test_the_answers_stand_in_the_order_of_the_items(

@@ -31,8 +31,7 @@ class ResealerContract:
         (answer,) = await harness.resealer.reseal([waited])
         resealed = the_ciphertext(answer)
         assert await harness.open_raw(OwnKey.QUARANTINE, resealed, AAD) == text_number(1)
-        # What is raised is the harness's own affair.
-        with pytest.raises(Exception):  # noqa: B017, PT011
+        with pytest.raises(Exception):  # noqa: B017, PT011 - what is raised is the harness's affair
             await harness.open_raw(OwnKey.WAITING, resealed, AAD)
 
     async def test_it_stays_bound_to_where_it_came_from(self, harness: ResealerHarness) -> None:

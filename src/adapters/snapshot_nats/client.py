@@ -145,8 +145,8 @@ class SafeClient(Client):
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""
         if initial_connection and self.demands_tls and not info.get("tls_required"):
             if self._transport is not None:
-                # nats-py leaves it open when it connects again, and has no types here.
-                self._transport.close()  # type: ignore[no-untyped-call]
+                # nats-py leaves it open when it connects again.
+                self._transport.close()  # type: ignore[no-untyped-call]  # it has no types here
             raise errors.SecureConnWantedError
         if not self._follows:
             info.pop("connect_urls", None)

@@ -40,7 +40,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - see the docstring
         places = traceback.extract_tb(error.__traceback__)
         for place in places:
-            print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)  # noqa: T201
+            sys.stderr.write(f"  {place.filename}:{place.lineno} in {place.name}\n")
         _fail(f"unforeseen {type(error).__name__}; please report it with the lines above")
     sys.exit(code)
 
