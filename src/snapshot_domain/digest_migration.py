@@ -16,8 +16,6 @@ from snapshot_domain.ports import (
 )
 from snapshot_domain.rewriting import FIRST, Bound, Rewritten, reseal
 
-_RECORDS_A_PAGE = 500
-
 
 @define
 class DigestMigration:
@@ -32,6 +30,7 @@ class DigestMigration:
     key: DigestKey
     decryptor: Decryptor
     cipher: Cipher
+    page_records: int = 500
     rewritten: Rewritten = field(factory=Rewritten)
 
     async def migrate(self, tenant_id: TenantId) -> AsyncIterator[int]:
@@ -41,7 +40,7 @@ class DigestMigration:
         `Misconfigured`.
         """
         after = FIRST
-        while found := await self.records.plain(tenant_id, after, _RECORDS_A_PAGE):
+        while found := await self.records.plain(tenant_id, after, self.page_records):
             after = found[-1].snapshot_id
             swaps = await self._swaps(found)
             swapped = await self.records.swap(self.key.key_id, swaps)

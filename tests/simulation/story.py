@@ -17,6 +17,7 @@ Event: TypeAlias = Callable[[], None]
 
 _MESSAGES = 40
 _STORM_SECONDS = 60
+_SHARE_OF_KEYED = 0.4
 _LONGEST_STEP_SECONDS = 60
 
 
@@ -26,7 +27,7 @@ class Story:
     def __init__(self, world: World) -> None:
         self._world = world
         self._crew = Crew(world)
-        self._replays: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     def tell(self) -> None:
         """Returns when everything is settled and every worker has stopped; raises `Endless`."""
@@ -49,12 +50,14 @@ class Story:
             await world.clock.sleep(at_seconds - world.loop.time())
             event()
         world.weather.is_calm = True
-        await asyncio.gather(*self._replays)
+        await asyncio.gather(*self._tasks)
         # What a former consumer delivered is in somebody's hand still, and may yet be kept.
         await world.clock.sleep(_LONGEST_STEP_SECONDS)
         while not (await world.source.backlog()).is_empty or self._somebody_must_not_wait():
             await world.clock.sleep(5)
         await self._crew.stop()
+        if world.digests.is_keyed:
+            await self._migrate_digests()  # what came in between; "run it again"
         if any(isinstance(event, IntakePaused) for event in world.metrics.events):
             world.witness.sightings.add(Sighting.PAUSE)
 
@@ -67,7 +70,8 @@ class Story:
         return any(each.waiting and each.reason in reasons for each in kept)
 
     def _events(self) -> list[tuple[float, Event]]:
-        draw = self._world.chance
+        world = self._world
+        draw = world.chance
         events: list[tuple[float, Event]] = [
             (draw.randrange(_STORM_SECONDS), self._publish) for _ in range(_MESSAGES)
         ]
@@ -79,14 +83,16 @@ class Story:
             (0.4, self._delete_old_rows),
             (0.5, self._crew.stop_somebody),
             (0.5, self._crew.stop_somebody),
-            (0.3, self._world.source.delete_consumer),
-            (0.3, self._world.source.delete_consumer),
+            (0.3, world.source.delete_consumer),
+            (0.3, world.source.delete_consumer),
             (0.2, self._make_stream_again),
             (0.7, self._replay),
             (0.7, self._replay),
         ):
             if draw.random() < share:
                 events.append((draw.randrange(_STORM_SECONDS), event))
+        if world.chance_of_digests.random() < _SHARE_OF_KEYED:
+            events.append((world.chance_of_digests.randrange(_STORM_SECONDS), self._key_digests))
         return events
 
     def _publish(self) -> None:
@@ -94,6 +100,7 @@ class Story:
         moved = world.directory.owner_of(device(MOVER)) == tenant("zeta")
         message = world.fleet.next_message(world.clock.now(), "zeta" if moved else "acme")
         subject = subject_of(device(message.device or "nobody"))
+        world.digests.expect(tenant(message.owner), message.digest)
         sequence = world.source.publish(subject, message.body)
         world.witness.published[sequence] = Published(
             message, world.loop.time(), message.position(world.clock.now(), sequence)
@@ -121,7 +128,18 @@ class Story:
         world.witness.sightings.add(Sighting.STREAM_AGAIN)
 
     def _replay(self) -> None:
-        self._replays.append(self._world.loop.create_task(self._world.replay_all()))
+        self._tasks.append(self._world.loop.create_task(self._world.replay_all()))
+
+    def _key_digests(self) -> None:
+        """An operator changes the setting, and migrates what there is."""
+        world = self._world
+        world.digests.turn()
+        world.witness.sightings.add(Sighting.KEYED)
+        self._tasks.append(world.loop.create_task(self._migrate_digests()))
+
+    async def _migrate_digests(self) -> None:
+        world = self._world
+        await world.digests.migrate(world.keyring, world.clock, world.chance_of_digests)
 
     def _delete_old_rows(self) -> None:
         """By their time alone, as the backend's retention does it."""

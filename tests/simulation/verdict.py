@@ -5,7 +5,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from attrs import field, frozen
 
@@ -20,7 +20,7 @@ from snapshot_domain.model import DeviceId, Digest, SnapshotFlag, TenantId
 from snapshot_domain.ports import OwnKey, QuarantineReason, QuarantineState, TenantKey
 from snapshot_domain.rejection import quarantine_aad
 from snapshot_domain.secret import Configuration
-from snapshot_memory import Run, StoredRow
+from snapshot_memory import Run
 from support.messages import device, tenant
 
 Text = tuple[TenantId, str]
@@ -68,6 +68,7 @@ def _judge(world: World) -> None:
     _nothing_waits_for_what_is_there(world)
     _nothing_is_called_discarded(world)
     _every_row_opens_to_its_text(world)
+    _every_digest_is_of_one_kind(world)
     _no_plaintext_is_where_it_must_not_be(world)
     for device_id, messages in _accepted(world.witness).items():
         _no_text_is_missing(world, device_id, messages)
@@ -137,8 +138,21 @@ def _every_row_opens_to_its_text(world: World) -> None:
     for row in world.repository.rows.values():
         sealed = base64.b64decode(row.ciphertext.text.removeprefix("vault:v1:"))
         opened = world.keyring.open(TenantKey(row.tenant_id), sealed, "")
-        holds = opened is not None and Digest.of(Configuration(opened)) == row.digest
-        world.witness.expect(holds, "a row opens to the text of its digest")
+        plain = opened and Digest.of(Configuration(opened)).hex
+        world.witness.expect(
+            plain == world.digests.plain_hex(row.digest), "a row opens to the text of its digest"
+        )
+
+
+def _every_digest_is_of_one_kind(world: World) -> None:
+    """A row has its run's digest; once digests are keyed and migrated, none is plain."""
+    rows, is_keyed = world.repository.rows, world.digests.is_keyed
+    for run in chain.from_iterable(world.repository.timelines.values()):
+        row = rows.get(run.snapshot_id)
+        world.witness.expect(row is None or row.digest == run.digest, "row and run agree")
+        world.witness.expect((run.digest_key_id is not None) == is_keyed, "its kind is known")
+        is_plain = world.digests.plain_hex(run.digest) == run.digest.hex
+        world.witness.expect(is_plain != is_keyed, f"no digest is plain beside a key: {run.start}")
 
 
 def _no_plaintext_is_where_it_must_not_be(world: World) -> None:
@@ -165,7 +179,7 @@ def _accepted(witness: Witness) -> dict[DeviceId, list[Published]]:
 
 
 def _no_text_is_missing(world: World, device_id: DeviceId, messages: Sequence[Published]) -> None:
-    rows = {(row.device_id, *_text_of(row)) for row in world.repository.rows.values()}
+    rows = {(row.device_id, *world.witness.text_of(row)) for row in world.repository.rows.values()}
     for published in messages:
         text = (device_id, *_text(published))
         deleted = text in world.witness.deleted
@@ -183,7 +197,9 @@ def _the_timeline_is_well_formed(
     for run in runs:
         witness.expect(run.start <= run.end, "a run ends after it starts")
         for position in (run.start, run.end):
-            witness.expect(texts.get(position) == _text_of(run), f"a message said {position}")
+            witness.expect(
+                texts.get(position) == witness.text_of(run), f"a message said {position}"
+            )
         if SnapshotFlag.COPY in run.flags:
             witness.sightings.add(Sighting.SPLIT)
 
@@ -191,7 +207,7 @@ def _the_timeline_is_well_formed(
 def _rule_4_holds(world: World, device_id: DeviceId, messages: Sequence[Published]) -> None:
     """For any order of arrival; a device whose rows others deleted is excepted."""
     witness, runs = world.witness, world.repository.timelines[device_id]
-    stored = _collapsed(map(_text_of, runs))
+    stored = _collapsed(map(witness.text_of, runs))
     arrived = _collapsed(map(_text, messages))
     witness.expect(_is_subsequence(stored, arrived), "the runs are in the order of the messages")
     witness.expect(stored[0] == arrived[0], "the oldest run has the oldest message's text")
@@ -210,16 +226,12 @@ def _only_late_arrivals_repeat_a_text(
     accepted = {each.position: witness.commits[each.position[1]] for each in messages}
     for one, following in pairwise(runs):
         is_late = accepted.get(one.start, [0])[-1] > accepted.get(following.start, [0])[0]
-        differs = _text_of(one) != _text_of(following)
+        differs = witness.text_of(one) != witness.text_of(following)
         witness.expect(is_late or differs, "only late arrivals make runs of one text side by side")
 
 
 def _text(published: Published) -> Text:
     return tenant(published.message.owner), published.message.digest
-
-
-def _text_of(stored: Run | StoredRow) -> Text:
-    return stored.tenant_id, stored.digest.hex
 
 
 def _collapsed(texts: Iterable[Text]) -> list[Text]:

@@ -1,7 +1,7 @@
 """What is seen at the ports while a simulation runs, and what must hold in the very moment."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
@@ -9,10 +9,17 @@ from attrs import define, field
 
 from simulation.fleet import KEYLESS, Message, Position
 from snapshot_domain.delivery import Ack, Delivery, Discard, Retry, Settlement
-from snapshot_domain.model import DeviceId, EncryptedSnapshot, SnapshotId, SnapshotKey, TenantId
+from snapshot_domain.model import (
+    DeviceId,
+    Digest,
+    EncryptedSnapshot,
+    SnapshotId,
+    SnapshotKey,
+    TenantId,
+)
 from snapshot_domain.outcome import AlreadyStored, Stored, Unchanged
 from snapshot_domain.ports import CipherItem, NeedsCiphertext, QuarantineId, StoreAnswer
-from snapshot_memory import MemoryQuarantine, StoredRow
+from snapshot_memory import MemoryQuarantine, Run, StoredRow
 
 PROBE_TEXT = b"snapshot-ingest"
 """What is encrypted to see whether a tenant's key is there."""
@@ -40,6 +47,7 @@ class Sighting(StrEnum):
     GRACE_ENDED = "an orphan's grace ended"
     FROM_FLOOR = "a deleted consumer was made again after its ack floor"
     FROM_START = "a deleted consumer was made again from the stream's start"
+    KEYED = "digests became keyed while workers ran"
     STREAM_AGAIN = "a stream was deleted and made again"
     REPLAYED = "a person's replay stored something"
     MOVE = "a device moved to another tenant"
@@ -69,6 +77,7 @@ class Witness:
     rows: Mapping[SnapshotId, StoredRow]
     quarantine: MemoryQuarantine
     discards_by_policy: bool
+    plain_hex: Callable[[Digest], str]
     published: dict[int, Published] = field(factory=dict)
     owners: dict[str, list[tuple[float, str]]] = field(factory=dict)
     keyless_has_key: bool = False
@@ -133,8 +142,15 @@ class Witness:
                 self._unsettled_commits.setdefault(worker, set()).add(key.sequence)
 
     def _has_row(self, key: SnapshotKey) -> bool:
-        text = (key.device_id, key.tenant_id, key.digest)
-        return any(text == (row.device_id, row.tenant_id, row.digest) for row in self.rows.values())
+        return any(
+            (row.device_id, row.tenant_id) == (key.device_id, key.tenant_id)
+            and key.is_known_by(row.digest)
+            for row in self.rows.values()
+        )
+
+    def text_of(self, stored: Run | StoredRow) -> tuple[TenantId, str]:
+        """Whose text it is, and its plain digest."""
+        return stored.tenant_id, self.plain_hex(stored.digest)
 
     def _is_owned_now(self, sequence: int) -> bool:
         message = self.published[sequence].message
@@ -240,7 +256,7 @@ class Witness:
     def forget_rows(self, gone: Sequence[StoredRow]) -> None:
         """Foreign retention deleted these."""
         self.sightings.add(Sighting.RETENTION)
-        self.deleted.update((row.device_id, row.tenant_id, row.digest.hex) for row in gone)
+        self.deleted.update((row.device_id, *self.text_of(row)) for row in gone)
 
     def is_tampered(self, device_id: DeviceId) -> bool:
         """Whether a row of the device was ever deleted behind our back."""

@@ -9,6 +9,7 @@ from random import Random
 
 from attrs import frozen
 
+from simulation.digests import TurningDigests
 from simulation.fleet import KEYLESS, OWNERS, Fleet
 from simulation.floors import RecreatingSource, StormyFloors
 from simulation.loop import LoopClock, VirtualLoop
@@ -120,10 +121,12 @@ class World:
         self.chance = Random(f"{seed} world")
         self.loop = VirtualLoop(Random(f"{seed} order"), ENDS_AFTER_SECONDS)
         self.clock = LoopClock(self.loop)
+        self.chance_of_digests = Random(f"{seed} digests")
         self.weather = Weather(Random(f"{seed} weather"))
         self.fleet = Fleet(Random(f"{seed} fleet"))
         self.directory = MemoryDeviceDirectory()
         self.repository = MemoryHashRepository(self.directory)
+        self.digests = TurningDigests(self.repository)
         self.keyring = MemoryKeyring()
         self.quarantine = MemoryQuarantine(self.clock)
         self._waiting = MemoryWaitingMessages(self.quarantine)
@@ -142,7 +145,10 @@ class World:
             grace=timedelta(seconds=self.chance.choice([0.125, 2, 20])),
         )
         self.witness = Witness(
-            self.repository.rows, self.quarantine, on_rejected is OnRejected.DISCARD
+            self.repository.rows,
+            self.quarantine,
+            on_rejected is OnRejected.DISCARD,
+            self.digests.plain_hex,
         )
         for own_key in OWN_KEYS:
             self.keyring.create(own_key)
@@ -206,6 +212,7 @@ class World:
             backoff=self._backoff,
             policy=self._policy,
             listeners=[self.listener],
+            digests=self.digests,
         )
 
     def _intake(self, use_case: IngestSnapshot, passage: Passage) -> Intake:

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from attrs import define, evolve, field, frozen
 
-from snapshot_domain import digest_migration
 from snapshot_domain.digest_migration import DigestMigration
 from snapshot_domain.errors import Dependency, Refused, Unavailable
 from snapshot_domain.model import Ciphertext, DigestKeyId, SnapshotId
@@ -39,6 +38,7 @@ class Ours:
             await self.world.with_keyed_digests().key(),
             MemoryDecryptor(self.world.keyring),
             MemoryCipher(self.world.keyring),
+            page_records=2,
         )
         return self
 
@@ -75,10 +75,7 @@ async def ours() -> Ours:
     return await Ours().store()
 
 
-async def test_every_digest_becomes_keyed_page_by_page(
-    ours: Ours, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(digest_migration, "_RECORDS_A_PAGE", 2)
+async def test_every_digest_becomes_keyed_page_by_page(ours: Ours) -> None:
     assert await ours.migrate() == [2, 2, 1]
     assert await ours.plain() == 0
     assert ours.migration.rewritten.replaced == 5
@@ -91,10 +88,7 @@ async def test_afterwards_the_same_texts_are_known_again(ours: Ours) -> None:
     assert await ours.world.ingest() == [Unchanged()]
 
 
-async def test_what_was_ended_in_the_middle_goes_on_where_it_was(
-    ours: Ours, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(digest_migration, "_RECORDS_A_PAGE", 2)
+async def test_what_was_ended_in_the_middle_goes_on_where_it_was(ours: Ours) -> None:
     async for _ in ours.migration.migrate(ACME):
         break
     assert await ours.plain() == 3

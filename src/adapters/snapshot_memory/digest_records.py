@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from attrs import evolve, frozen
+from attrs import define, evolve
 
 from snapshot_domain.model import DeviceId, DigestKeyId, SnapshotId, TenantId
 from snapshot_domain.ports import DigestRecord, DigestSwap
 from snapshot_memory.hash_repository import MemoryHashRepository, Run
 
 
-@frozen
+@define(eq=False)
 class MemoryDigestRecords:
     """Looks at the timelines and rows of a MemoryHashRepository."""
 
