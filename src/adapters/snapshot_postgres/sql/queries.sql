@@ -31,8 +31,8 @@ SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', 
 
 -- name: keep
 -- Keeps messages, each once by its origin and time of receipt; in one order, so that no two
--- workers wait for each other. One that is kept already changes only with its reason, and one
--- that was replayed or dropped stays so.
+-- workers wait for each other. One that is kept already changes only with its reason, one whose
+-- digest is not that of its text never, and one that was replayed or dropped stays so.
 INSERT INTO snapshot_ingest.quarantine AS known
     (stream, stream_created_at, sequence, subject, received_at, reason, detail, waiting,
      device_id, tenant_id, size_bytes, ciphertext)
@@ -49,8 +49,8 @@ SET reason = excluded.reason, detail = excluded.detail, waiting = excluded.waiti
     kept_at = CASE WHEN excluded.reason = 'orphan' AND known.reason <> 'orphan'
         THEN now() ELSE known.kept_at END
 WHERE known.state = 'kept'
-    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
-    AND (known.reason, excluded.reason) IS DISTINCT FROM ('hash_mismatch', 'orphan');
+    AND known.reason <> 'hash_mismatch'
+    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail);
 
 -- name: state_of_server
 -- Whether it takes no writes now, and the rights among $1 (relations) and $2 (privileges) that
