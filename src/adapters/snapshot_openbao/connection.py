@@ -16,7 +16,7 @@ from snapshot_openbao.client import Address, HttpClient, Reply
 from snapshot_openbao.errors import Problem, fault_of
 from snapshot_openbao.grants import Grant, renewed
 from snapshot_openbao.login import Login
-from snapshot_openbao.renewal import lease_runs_out, passes, pause_seconds
+from snapshot_openbao.renewal import keep_alive, passes
 from snapshot_openbao.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ class OpenBao:
     """Sends requests in parallel, logged in, up to the number of threads at once.
 
     A token is renewed after two thirds of its lease. Where that brings less than the lease as it
-    was granted, or fails, a new login follows while the old token still lives.
+    was granted, or fails, a new login follows while the old token still lives. Where that login
+    is refused, the old token is renewed for as long as it can be.
 
     Belongs to one event loop, which is why no lock is needed around the token. Close it, or use
     it as an async context manager. `retry_after` is what the latest answer asked for, `logins`
@@ -225,13 +226,17 @@ class OpenBao:
 
     async def _keep_alive(self, token: _Token) -> None:
         """Renews the token, and has another one made before it dies."""
-        await lease_runs_out(token.grant, lambda: self._renew(token))
+        await keep_alive(
+            token.grant, lambda: self._renew(token), lambda: self._replace_in_time(token)
+        )
+
+    async def _replace_in_time(self, token: _Token) -> Problem | None:
         fresh = await self._logged_in(instead_of=token)
-        while passes(fresh):
-            await asyncio.sleep(pause_seconds(token.grant))
-            fresh = await self._logged_in(instead_of=token)
-        if isinstance(fresh, Problem):
+        if not isinstance(fresh, Problem):
+            return None
+        if not passes(fresh):
             logger.warning("no new token before the present one dies: %s", fault_of(fresh))
+        return fresh
 
     async def _renew(self, token: _Token) -> Grant | Problem:
         seconds = self._timing.request_seconds
