@@ -26,8 +26,10 @@ FROM snapshot_ingest.store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $
 ORDER BY item;
 
 -- name: commit_to_disk
--- Whatever the role's default: a message is discarded once it is kept here.
-SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true);
+-- Whatever the role's default: a message is discarded once it is kept here. Whoever freezes in
+-- its transaction lets go of its rows before the others, who wait for them, give up.
+SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),
+    set_config('idle_in_transaction_session_timeout', '4s', true);
 
 -- name: keep
 -- Keeps messages, each once by its origin and time of receipt; in one order, so that no two
