@@ -12,7 +12,7 @@ from snapshot_domain.ports import KeyState
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_openbao import Address, OpenBao, TransitTenantKeys
+from snapshot_openbao import Address, OpenBao, TransitRewrapper, TransitTenantKeys
 from snapshot_postgres import connected
 from support.installation import Fleet, Installation
 from support.openbao import RawOpenBao
@@ -150,9 +150,20 @@ async def test_a_wrong_mount_is_no_deleted_key(
     login = await raw.new_login_of_policies("test-everything")
     async with OpenBao(Address(url), login, SystemClock()) as bao:
         keys = TransitTenantKeys(bao, mount="elsewhere")
-        for call in (keys.state, keys.freeze, keys.restore, keys.delete):
+        versions = TransitRewrapper(bao, mount="elsewhere").versions
+        for call in (keys.state, keys.freeze, keys.restore, keys.delete, versions):
             with pytest.raises(Misconfigured):
                 await call(fleet.tenant)
+
+
+async def test_a_tenant_without_a_key_has_no_versions(
+    installation: Installation, fleet: Fleet
+) -> None:
+    settings = installation.ready.settings
+    section = settings.operator.openbao
+    async with openbao("operator.openbao", section, settings, SystemClock()) as bao:
+        with pytest.raises(KeyMissing):
+            await TransitRewrapper(bao).versions(fleet.tenant)
 
 
 async def test_if_the_deleted_key_was_another_openbaos_nothing_is_erased(
