@@ -105,7 +105,7 @@ class PostgresStoredTexts:
 
     async def check(self) -> None:
         """See StoredTexts."""
-        await require_rights(self._database, _RIGHTS)
+        await require_rights(self._database, _RIGHTS, role="operator")
         rows = await self._database.ask(query("may_replace_texts", "stored_texts.sql"))
         if not rows[0]["may"]:
             raise Misconfigured(

@@ -124,6 +124,7 @@ async def test_an_operator_who_may_not_erase_keeps_the_key(
             await admin.execute(f"GRANT {right} TO snapshot_ingest_operator")
     assert (ended.code, ended.out) == (1, b"")
     assert ended.err.count("\n") == 1
+    assert "run deploy/postgres/operator.sql" in ended.err
     assert await key_state(raw, fleet) is KeyState.USABLE
 
 

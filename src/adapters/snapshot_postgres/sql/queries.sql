@@ -55,15 +55,19 @@ WHERE known.state = 'kept'
     AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail);
 
 -- name: state_of_server
--- Whether it takes no writes now, and the rights among $1 (relations) and $2 (privileges) that
--- the role lacks; a relation that does not exist is lacking too.
+-- Whether it takes no writes now, which relations among $1 there are not, and which rights on the
+-- others, of $1 (relations) and $2 (privileges), the role lacks.
 SELECT
     pg_catalog.pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
         AS read_only,
     ARRAY(
+        SELECT DISTINCT relation FROM unnest($1::text[]) AS needed (relation)
+        WHERE to_regclass(relation) IS NULL ORDER BY relation
+    ) AS missing,
+    ARRAY(
         SELECT privilege || ' on ' || relation
         FROM unnest($1::text[], $2::text[]) AS needed (relation, privilege)
-        WHERE NOT coalesce(has_table_privilege(to_regclass(relation), privilege), false)
+        WHERE NOT has_table_privilege(to_regclass(relation), privilege)
     ) AS lacking;
 
 -- name: snapshot_by_id
