@@ -189,6 +189,26 @@ async def test_if_the_deleted_key_was_another_openbaos_nothing_is_erased(
     assert await key_state(raw, fleet) is KeyState.USABLE
 
 
+async def test_where_the_readers_openbao_is_another_one_the_key_stays(
+    installation: Installation, raw: RawOpenBao, fleet: Fleet
+) -> None:
+    await store(installation, fleet, 2)
+    async with EmbeddedStack(installation.folder / "another") as another:
+        async with RawOpenBao.of(another) as its:
+            await its.call("POST", f"transit/keys/tenant_{fleet.tenant}", type="aes256-gcm96")
+        login = another.addresses.reader_approle
+        ended = await installation.command(
+            *("--set", f"reader.openbao.url={another.addresses.openbao_url}"),
+            *("--set", f"reader.openbao.role_id={login.role_id}"),
+            *("--set", f"reader.openbao.secret_id_file={login.secret_id_file}"),
+            *("shred", fleet.tenant, "--forever", "--confirm", fleet.tenant),
+        )
+    assert (ended.code, ended.out) == (1, b"")
+    assert f"none of 2 rows of tenant {fleet.tenant} opens although its key works" in ended.err
+    assert await key_state(raw, fleet) is KeyState.USABLE
+    assert await count(installation, "snapshot_ingest.heads", fleet) == 1
+
+
 async def test_no_call_about_a_key_that_is_not_there_makes_one(
     installation: Installation, raw: RawOpenBao
 ) -> None:

@@ -81,7 +81,7 @@ async def _delete(
     async with _reach(settings, clock) as reach:
         await reach.records.check()
         rows = await reach.trial.rehearse(tenant_id)
-        await _require_known(tenant_id, shredding, reach.records, rows)
+        await _require_meant(tenant_id, await shredding.keys.state(tenant_id), reach, rows)
         out_of_use = await shredding.delete(tenant_id)
         _say(f"the key of tenant {tenant_id} is deleted; if this ends early, run it again")
         # Before the data keys go: so it is the tenant's key that keeps a row closed.
@@ -116,13 +116,22 @@ async def _reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach
         yield _Reach(PostgresTenantRecords(operator), trial)
 
 
-async def _require_known(
-    tenant_id: TenantId, shredding: Shredding, records: TenantRecords, rows: int
-) -> None:
-    """A second run finds no key; a mistyped id finds nothing at all."""
-    if await shredding.keys.state(tenant_id) is not KeyState.GONE:
-        return
-    if rows or (await records.kept(tenant_id)).total:
+async def _require_meant(tenant_id: TenantId, key: KeyState, reach: _Reach, rows: int) -> None:
+    """A second run finds no key; a mistyped id finds nothing at all.
+
+    A key that works opens rows, or the reader is at another OpenBao than the key: then the trial
+    afterwards would prove nothing.
+    """
+    trial = reach.trial
+    if key is KeyState.USABLE and trial.rehearsed and not trial.rehearsed_opened:
+        raise ShredError(
+            f"none of {trial.rehearsed} rows of tenant {tenant_id} opens although its key works, "
+            "so nothing was deleted",
+            expected="the reader's OpenBao to be the one whose key is to be deleted",
+            next_step="see [reader.openbao] and [admin.openbao]; if they are right, the rows are "
+            "damaged: freeze the key first, and delete it then",
+        )
+    if key is not KeyState.GONE or rows or (await reach.records.kept(tenant_id)).total:
         return
     raise ShredError(
         f"tenant {tenant_id} has no key, and nothing is stored of it",
