@@ -12,6 +12,7 @@ from snapshot_domain.ports import KeyState, Records, TenantKeys, TenantRecords
 from snapshot_domain.shredding import Shredding, Trial
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao, postgres_pool
+from snapshot_ingest.operator.opening import LOOK_SECONDS
 from snapshot_ingest.operator.pace import Pace
 from snapshot_ingest.operator.shredding_arguments import Deed, ShreddingWork
 from snapshot_ingest.operator.shredding_report import Report, copies_of, report_file
@@ -78,7 +79,7 @@ async def _delete(
     settings: Settings, tenant_id: TenantId, shredding: Shredding, clock: SystemClock
 ) -> Report:
     """The key first: whatever happens then, running it again does the rest."""
-    async with _reach(settings, clock) as reach:
+    async with open_reach(settings, clock) as reach:
         await reach.records.check()
         rows = await reach.trial.rehearse(tenant_id)
         await _require_meant(tenant_id, await shredding.keys.state(tenant_id), reach, rows)
@@ -103,11 +104,16 @@ async def _delete(
 
 
 @asynccontextmanager
-async def _reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach]:
+async def open_reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach]:
+    """The operator's and the reader's logins, with time to look at the backend's whole table."""
     async with AsyncExitStack() as stack:
-        operator = await postgres_pool("operator.postgres", settings.operator.postgres)
+        operator = await postgres_pool(
+            "operator.postgres", settings.operator.postgres, command_seconds=LOOK_SECONDS
+        )
         stack.callback(operator.terminate)
-        reader = await postgres_pool("reader.postgres", settings.reader.postgres)
+        reader = await postgres_pool(
+            "reader.postgres", settings.reader.postgres, command_seconds=LOOK_SECONDS
+        )
         stack.callback(reader.terminate)
         bao = openbao("reader.openbao", settings.reader.openbao, settings, clock)
         await stack.enter_async_context(bao)

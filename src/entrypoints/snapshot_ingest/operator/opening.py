@@ -11,14 +11,14 @@ from snapshot_ingest.settings import Settings
 from snapshot_postgres import PostgresStoredTexts
 
 # Some looks read every text of a tenant: with a million of them that takes a minute or so.
-_LOOK_SECONDS = 900.0
+LOOK_SECONDS = 900.0
 
 
 @asynccontextmanager
 async def open_stored_texts(settings: Settings) -> AsyncIterator[StoredTexts]:
     """The stored texts as `[operator.postgres]`. Raises `SettingsError`."""
     pool = await postgres_pool(
-        "operator.postgres", settings.operator.postgres, command_seconds=_LOOK_SECONDS
+        "operator.postgres", settings.operator.postgres, command_seconds=LOOK_SECONDS
     )
     try:
         texts = PostgresStoredTexts(pool)
