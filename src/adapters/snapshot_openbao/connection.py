@@ -206,7 +206,8 @@ class OpenBao:
             )
             if isinstance(answer, Problem):
                 return answer
-            logger.info("logged in to OpenBao")
+            if self._is_another(answer):
+                logger.info("logged in to OpenBao")
             self.logins += 1
             if self._token is not None:
                 self._replace(self._token)
@@ -216,6 +217,11 @@ class OpenBao:
             return token
         finally:
             self._login_under_way = None
+
+    def _is_another(self, grant: Grant) -> bool:
+        """A given token is taken up again and again while it is refused: that is no news."""
+        former = self._token.text if self._token is not None else None
+        return self._login.makes_tokens or grant.token != former
 
     def _renew_in_time(self, token: _Token) -> None:
         if self._renewing is not None:
