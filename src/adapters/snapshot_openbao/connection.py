@@ -135,7 +135,11 @@ class OpenBao:
         return await self._post_all(requests, await self._logged_in(), deadline)
 
     async def aclose(self) -> None:
-        """Revokes the tokens that we made and ends the threads, each within `close_seconds`."""
+        """Revokes the tokens that we made, and ends the threads.
+
+        A login that is under way ends by its own timeouts. Then each revocation has
+        `close_seconds` from when a thread is free for it, and so has the end of the threads.
+        """
         if self._closed:
             return
         self._closed = True
