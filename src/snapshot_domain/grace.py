@@ -58,6 +58,8 @@ class Grace:
             for entry_id, message in messages.items()
         ]
         handed_over = await self.waiting.keep_for_a_person(as_they_are)
+        if not handed_over:
+            return
         logger.error(
             "%d messages that waited do not open, and stay in the quarantine; expected the key "
             "%s with which they were sealed; see whether it was deleted or made anew",

@@ -32,7 +32,7 @@ Renewal: TypeAlias = Callable[[Sequence[StoredText]], Awaitable[Renewed]]
 class Rewritten:
     """How many texts or data keys were replaced, left as they are, or changed meanwhile.
 
-    `faults` holds the last fault of what was left: one that was refused stays as it is.
+    `fault` is the last fault of what was left: one that was refused stays as it is.
     """
 
     replaced: int = 0

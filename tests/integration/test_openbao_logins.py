@@ -61,7 +61,11 @@ async def opened(
 
 async def new_role(raw: RawOpenBao, **settings: object) -> AppRoleLogin:
     """A login of a role with these settings, which may encrypt."""
-    path = f"auth/approle/role/test-{uuid4()}"
+    return await made_role(raw, f"auth/approle/role/test-{uuid4()}", **settings)
+
+
+async def made_role(raw: RawOpenBao, path: str, **settings: object) -> AppRoleLogin:
+    """The same at this path."""
     await raw.call("POST", path, **{"token_policies": ["test-encrypt"], **settings})
     role_id = (await raw.call("GET", f"{path}/role-id"))["role_id"]
     secret_id = (await raw.call("POST", f"{path}/secret-id"))["secret_id"]
@@ -109,6 +113,20 @@ async def test_a_role_that_may_not_renew_logs_in_instead(
         await cipher.check()
         await until(lambda: openbao.logins == 2, seconds=_WAIT_SECONDS, every_seconds=0.05)
         await cipher.check()
+
+
+async def test_a_token_without_a_successor_is_renewed_also_to_a_shorter_lease(
+    stack: EmbeddedStack, raw: RawOpenBao, mark: AuditMark
+) -> None:
+    path = f"auth/approle/role/test-{uuid4()}"
+    role = await made_role(raw, path, token_period="4s", secret_id_num_uses=1)
+    async with opened(stack, role) as (openbao, cipher):
+        await cipher.check()
+        await raw.call("POST", path, token_period="3s")
+        await until(lambda: mark.requests()[_RENEW] >= 4, seconds=_WAIT_SECONDS, every_seconds=0.05)
+        await cipher.check()  # 8 s later, and no login is possible any more
+        assert openbao.logins == 1
+        assert mark.logins > 1
 
 
 async def test_a_server_that_is_away_when_renewal_is_due_costs_no_login(

@@ -138,6 +138,7 @@ async def test_the_commit_itself_is_synchronous(world: PostgresWorld) -> None:
         async with connection.transaction():
             await connection.fetch(query("commit_to_disk"))
             assert await connection.fetchval("SHOW synchronous_commit") == "on"
+            assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == "4s"
         assert await connection.fetchval("SHOW synchronous_commit") == "off"
 
 

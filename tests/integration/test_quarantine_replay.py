@@ -9,6 +9,7 @@ from attrs import evolve
 
 from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.stack import EmbeddedStack
+from snapshot_postgres import connected
 from support.installation import Fleet, Installation
 from support.messages import MORNING, subject_of
 
@@ -146,6 +147,32 @@ async def test_what_waits_for_its_key_is_replayed_once_the_key_is_there(
     await installation.quarantine("replay", "--reason", "key_missing")
     assert await installation.times(fleet) == [MORNING]
     assert await installation.kept_of(fleet) == []
+
+
+async def test_what_a_sweep_handed_over_as_it_was_is_revealed_with_the_other_login(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.register(fleet, with_key=False)
+    await installation.ingest(fleet, fleet.body("text"))
+    (entry_id,) = await installation.kept_of(fleet)
+    async with connected(installation.ready.addresses.postgres_admin_dsn) as admin:
+        await admin.execute(
+            "UPDATE snapshot_ingest.quarantine SET waiting = false WHERE id = $1", entry_id
+        )
+    revealed = await installation.quarantine("show", entry_id, "--reveal")
+    assert (revealed.code, revealed.out, revealed.err) == (0, fleet.body("text"), "")
+
+
+async def test_a_person_reveals_what_is_not_waiting_without_a_login_of_the_ingest_role(
+    installation: Installation, fleet: Fleet
+) -> None:
+    await installation.ingest(fleet, b"[]")
+    (newest, *_) = await installation.kept()
+    revealed = await installation.command(
+        *("--set", f"openbao.secret_id_file={installation.folder / 'nowhere'}"),
+        *("quarantine", "show", newest.entry_id, "--reveal"),
+    )
+    assert (revealed.code, revealed.out) == (0, b"[]")
 
 
 async def test_while_nothing_can_be_opened_a_replay_says_so_and_everything_stays(

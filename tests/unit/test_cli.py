@@ -124,6 +124,8 @@ def test_every_command_has_help(command: CommandLine, name: str) -> None:
         ("nats.url", f"tls://{CANARY}"),
         ("postgres.dsn", f"postgresql://{CANARY}/db"),
         ("openbao.role_id", CANARY),
+        ("reader.postgres.dsn", f"postgresql://{CANARY}/db"),
+        ("operator.openbao.role_id", CANARY),
         ("admin.openbao.token", CANARY),
         ("nats.stream", CANARY),
     ],

@@ -362,3 +362,23 @@ async def test_one_whose_digest_is_not_that_of_its_text_stays_for_a_person_to_gi
     assert await ours.world.texts() == ["A"]
     [entry] = await ours.kept()
     assert entry.reason is QuarantineReason.HASH_MISMATCH
+
+
+async def test_one_kept_for_its_digest_stays_although_its_key_was_missing_in_between(
+    ours: ReplayWorld,
+) -> None:
+    known = hashlib.sha256(b"A").hexdigest()
+    ours.world.with_policy(IngestPolicy(hash_policy=HashPolicy.ENFORCE))
+    ours.world.publish("A")
+    ours.world.publish("C", at=MORNING + HOUR)
+    ours.world.publish("B", at=MORNING + 3 * HOUR, sha256_hash=known)
+    await ours.world.ingest()
+    ours.world.with_policy(IngestPolicy())
+    ours.world.keyring.delete(TenantKey(tenant("acme")))
+    await ours.replay()
+    ours.world.keyring.create(TenantKey(tenant("acme")))
+    ours.world.publish("A", at=MORNING + 2 * HOUR)
+    await ours.world.ingest()
+    await ours.world.sweep().look()
+    assert await ours.reasons() == [QuarantineReason.HASH_MISMATCH]
+    assert len(await ours.review.messages(await ours.review.select(EVERYTHING))) == 1

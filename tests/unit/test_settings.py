@@ -189,6 +189,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         "on_rejected": "discard",
         "cipher.format": "envelope",
     }
+    values |= {name: "ours" for name in ALL_SETTINGS if name.endswith("openbao.mount")}
     settings = load_settings(None, (), {variable_of(name): values[name] for name in ALL_SETTINGS})
     assert {name: text_of(value_of(settings, name)) for name in ALL_SETTINGS} == values
 
@@ -239,6 +240,16 @@ def test_a_duration_that_is_negative_is_refused(name: str) -> None:
 def test_what_is_no_whole_number_is_refused(value: str) -> None:
     line = refusal(overrides=(f"worker.batch_messages={value}",))
     assert line == "bad value for worker.batch_messages; expected a whole number"
+
+
+@pytest.mark.parametrize("section", ["reader", "operator", "admin"])
+def test_a_mount_of_another_section_is_refused_unless_it_is_the_one_mount(section: str) -> None:
+    other = f"{section}.openbao.mount=elsewhere"
+    line = refusal(overrides=(other,))
+    assert line.startswith(f"{section}.openbao.mount is not that of openbao.mount")
+    assert "set openbao.mount alone" in line
+    load_settings(overrides=("openbao.mount=elsewhere", other), environment={})
+    load_settings(overrides=("openbao.mount=elsewhere",), environment={})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from snapshot_domain.ports import (
     DecryptorItem,
     OwnKey,
     QuarantineReason,
+    QuarantineSelection,
     QuarantineState,
     StoreAnswer,
     TenantKey,
@@ -28,6 +29,7 @@ from snapshot_domain.worker import WorkerLimits
 from snapshot_memory import (
     MemoryDecryptor,
     MemoryHashRepository,
+    MemoryQuarantineReview,
     MemoryResealer,
     MemoryWaitingMessages,
 )
@@ -295,6 +297,28 @@ async def test_an_orphan_that_does_not_open_is_a_persons_as_it_is(
     (after,) = world.quarantine.messages.values()
     assert after == evolve(before, waiting=False)
     assert "1 messages that waited do not open" in caplog.text
+
+
+@frozen
+class DroppedMeanwhile:
+    """A resealer that opens nothing, and by then a person has dropped it."""
+
+    world: MemoryWorld
+
+    async def reseal(self, items: Sequence[DecryptorItem]) -> Sequence[Refused]:
+        review = MemoryQuarantineReview(self.world.quarantine)
+        await review.drop(await review.select(QuarantineSelection()))
+        return [Refused(Dependency.CIPHER, "it does not open")] * len(items)
+
+
+async def test_where_nothing_is_left_to_hand_over_nothing_is_told_of(
+    world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _orphan(world, "new")
+    world.clock.advance(GRACE)
+    await world.sweep(resealer=DroppedMeanwhile(world)).look()
+    assert _kept(world) == []
+    assert "do not open" not in caplog.text
 
 
 async def test_a_ready_message_that_does_not_open_is_a_persons_and_told_of_once(

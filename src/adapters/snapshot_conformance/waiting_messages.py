@@ -245,12 +245,13 @@ class WaitingMessagesContract:
         assert orphan.reason is QuarantineReason.ORPHAN
         assert orphan.waited < _MINUTE
 
-    async def test_a_message_kept_for_its_digest_never_becomes_an_orphan(
-        self, ours: WaitingRoom
+    @pytest.mark.parametrize("later", list(QuarantineReason))
+    async def test_a_message_kept_for_its_digest_never_waits_for_anything(
+        self, ours: WaitingRoom, later: QuarantineReason
     ) -> None:
         reason = QuarantineReason.HASH_MISMATCH
         kept = evolve(ours.message(1), reason=reason, waiting=False)
         await ours.keep_all([kept])
-        await ours.keep_all([ours.message(1)])
+        await ours.keep_all([evolve(ours.message(1), reason=later, detail="later")])
         (entry_id,) = await ours.review.select(ours.everything)
         assert (await ours.review.messages([entry_id]))[entry_id] == kept

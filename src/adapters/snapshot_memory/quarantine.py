@@ -60,7 +60,7 @@ def _stands(entry: QuarantineEntry, message: QuarantinedMessage) -> bool:
     """Whether the entry stays as it is, now that its message is to be kept once more."""
     if entry.state is not QuarantineState.KEPT:
         return True
-    if (entry.reason, message.reason) == (QuarantineReason.HASH_MISMATCH, QuarantineReason.ORPHAN):
+    if entry.reason is QuarantineReason.HASH_MISMATCH:
         return True
     return (entry.reason, entry.detail) == (message.reason, message.detail)
 

@@ -16,7 +16,7 @@ from snapshot_openbao.client import Address, HttpClient, Reply
 from snapshot_openbao.errors import Problem, fault_of
 from snapshot_openbao.grants import Grant, renewed
 from snapshot_openbao.login import Login
-from snapshot_openbao.renewal import lease_runs_out, passes, pause_seconds
+from snapshot_openbao.renewal import keep_alive, passes
 from snapshot_openbao.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ class OpenBao:
     """Sends requests in parallel, logged in, up to the number of threads at once.
 
     A token is renewed after two thirds of its lease. Where that brings less than the lease as it
-    was granted, or fails, a new login follows while the old token still lives.
+    was granted, or fails, a new login follows while the old token still lives. Where that login
+    is refused, the old token is renewed for as long as it can be.
 
     Belongs to one event loop, which is why no lock is needed around the token. Close it, or use
     it as an async context manager. `retry_after` is what the latest answer asked for, `logins`
@@ -134,7 +135,11 @@ class OpenBao:
         return await self._post_all(requests, await self._logged_in(), deadline)
 
     async def aclose(self) -> None:
-        """Revokes the tokens that we made and ends the threads, each within `close_seconds`."""
+        """Revokes the tokens that we made, and ends the threads.
+
+        A login that is under way ends by its own timeouts. Then each revocation has
+        `close_seconds` from when a thread is free for it, and so has the end of the threads.
+        """
         if self._closed:
             return
         self._closed = True
@@ -205,7 +210,8 @@ class OpenBao:
             )
             if isinstance(answer, Problem):
                 return answer
-            logger.info("logged in to OpenBao")
+            if self._is_another(answer):
+                logger.info("logged in to OpenBao")
             self.logins += 1
             if self._token is not None:
                 self._replace(self._token)
@@ -216,6 +222,11 @@ class OpenBao:
         finally:
             self._login_under_way = None
 
+    def _is_another(self, grant: Grant) -> bool:
+        """A given token is taken up again and again while it is refused: that is no news."""
+        former = self._token.text if self._token is not None else None
+        return self._login.makes_tokens or grant.token != former
+
     def _renew_in_time(self, token: _Token) -> None:
         if self._renewing is not None:
             self._renewing.cancel()  # it may be what asked for this login, and waits for it
@@ -225,13 +236,17 @@ class OpenBao:
 
     async def _keep_alive(self, token: _Token) -> None:
         """Renews the token, and has another one made before it dies."""
-        await lease_runs_out(token.grant, lambda: self._renew(token))
+        await keep_alive(
+            token.grant, lambda: self._renew(token), lambda: self._replace_in_time(token)
+        )
+
+    async def _replace_in_time(self, token: _Token) -> Problem | None:
         fresh = await self._logged_in(instead_of=token)
-        while passes(fresh):
-            await asyncio.sleep(pause_seconds(token.grant))
-            fresh = await self._logged_in(instead_of=token)
-        if isinstance(fresh, Problem):
+        if not isinstance(fresh, Problem):
+            return None
+        if not passes(fresh):
             logger.warning("no new token before the present one dies: %s", fault_of(fresh))
+        return fresh
 
     async def _renew(self, token: _Token) -> Grant | Problem:
         seconds = self._timing.request_seconds

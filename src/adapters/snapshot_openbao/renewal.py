@@ -1,6 +1,7 @@
-"""When a token is renewed, and when that is not enough any more."""
+"""When a token is renewed, when another one is asked for, and when there is nothing left to do."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from snapshot_domain.errors import Unavailable
@@ -8,33 +9,48 @@ from snapshot_openbao.errors import Problem, fault_of
 from snapshot_openbao.grants import Grant
 
 _AFTER = 2 / 3  # of the lease: what is left is time enough for an outage or a new login
-_TRY_AGAIN_AFTER = 1 / 20
+_AWAY_AGAIN_AFTER = 1 / 20
+_REFUSED_AGAIN_AFTER = 1 / 8  # a few logins that are refused, not many
 _AT_LEAST_SECONDS = 1.0
-_TRY_AGAIN_AT_MOST_SECONDS = 30.0
+_AWAY_AGAIN_AT_MOST_SECONDS = 30.0
 
 
-async def lease_runs_out(
+async def keep_alive(
     grant: Grant,
     renew: Callable[[], Awaitable[Grant | Problem]],
+    log_in: Callable[[], Awaitable[Problem | None]],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    now: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Renews while that brings the whole lease; returns when a new login is due.
+    """Renews the token; returns when `log_in` has made another one, or when this one is dead.
 
-    That is after two thirds of a lease that is not renewed, or to less than it was granted for.
-    While OpenBao is away it is asked again and again; a token that died meanwhile is refused.
-    The lease runs by the server's clock, so what is slept is real time unless `sleep` is given.
+    Another one is due after two thirds of a lease that is not renewed, or to less than it was
+    granted for. Where that login is refused, the token is renewed as long as it gets any lease
+    at all, and the login is tried again each time. While OpenBao is away it is asked again and
+    again. The lease runs by the server's clock, so what is slept is real time unless `sleep`
+    and `now` are given.
     """
-    wait_seconds = grant.lease_seconds * _AFTER
+    lease_seconds = grant.lease_seconds
+    dies_at = now() + lease_seconds
+    wait_seconds = lease_seconds * _AFTER
     while True:
         await sleep(max(wait_seconds, _AT_LEAST_SECONDS))
-        if not grant.is_renewable:
-            return
-        answer = await renew()
-        if passes(answer):
-            wait_seconds = pause_seconds(grant)
-        elif isinstance(answer, Grant) and answer.lease_seconds >= grant.lease_seconds:
-            wait_seconds = answer.lease_seconds * _AFTER
+        renewed = await renew() if grant.is_renewable else None
+        if passes(renewed):
+            wait_seconds = _pause_seconds(lease_seconds)
+            continue
+        if isinstance(renewed, Grant) and renewed.lease_seconds:
+            lease_seconds = renewed.lease_seconds
+            dies_at = now() + lease_seconds
+            wait_seconds = lease_seconds * _AFTER
+            if lease_seconds >= grant.lease_seconds:
+                continue
         else:
+            wait_seconds = lease_seconds * _REFUSED_AGAIN_AFTER
+        problem = await log_in()
+        if passes(problem):
+            wait_seconds = min(wait_seconds, _pause_seconds(lease_seconds))
+        elif problem is None or now() >= dies_at:
             return
 
 
@@ -43,7 +59,8 @@ def passes(answer: object) -> bool:
     return isinstance(answer, Problem) and isinstance(fault_of(answer), Unavailable)
 
 
-def pause_seconds(grant: Grant) -> float:
-    """How long to wait after such a problem: a part of the lease, of which a third is left."""
-    part = grant.lease_seconds * _TRY_AGAIN_AFTER
-    return min(max(part, _AT_LEAST_SECONDS), _TRY_AGAIN_AT_MOST_SECONDS)
+def _pause_seconds(lease_seconds: float) -> float:
+    """How long to wait while OpenBao is away: a part of the lease, of which a third is left."""
+    return min(
+        max(lease_seconds * _AWAY_AGAIN_AFTER, _AT_LEAST_SECONDS), _AWAY_AGAIN_AT_MOST_SECONDS
+    )

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from snapshot_openbao.client import Reply
+
 
 def json_object(body: bytes | bytearray) -> Mapping[str, Any] | None:
     """The answer as a mapping, or None if it is no JSON object.
@@ -27,6 +29,11 @@ def error_texts(body: bytes | bytearray) -> Sequence[str] | None:
     if not isinstance(errors, list):
         return None
     return [text for text in errors if isinstance(text, str)]
+
+
+def is_of_no_key(reply: Reply) -> bool:
+    """Whether it says that there is no such key: with 404 and no text; a wrong mount has one."""
+    return reply.status == 404 and error_texts(reply.body) == []
 
 
 def batch_results(body: bytes | bytearray, count: int) -> Sequence[Mapping[str, Any]] | None:

@@ -12,7 +12,7 @@ from snapshot_openbao.client import Reply
 from snapshot_openbao.connection import OpenBao, Request
 from snapshot_openbao.errors import Problem, fault_of, problem_of_status
 from snapshot_openbao.paths import DEFAULT_MOUNT, checked_mount, key_name
-from snapshot_openbao.replies import error_texts, json_object
+from snapshot_openbao.replies import error_texts, is_of_no_key, json_object
 from snapshot_openbao.transit import Transit
 
 
@@ -66,7 +66,7 @@ def _answer(key: TenantKey, prefix: str, answer: Ciphertext | Problem) -> Cipher
 
 def read_versions(reply: Reply) -> KeyVersions | Problem:
     """What OpenBao says of a key, or why it says nothing."""
-    if reply.status == 404:
+    if is_of_no_key(reply):
         return Problem.KEY_MISSING
     if reply.status != 200:
         return problem_of_status(reply.status, error_texts(reply.body))

@@ -14,7 +14,7 @@ from snapshot_openbao.client import Reply
 from snapshot_openbao.connection import OpenBao, Request
 from snapshot_openbao.errors import Problem, fault_of, problem_of_status
 from snapshot_openbao.paths import DEFAULT_MOUNT, checked_mount, key_name
-from snapshot_openbao.replies import error_texts, json_object
+from snapshot_openbao.replies import error_texts, is_of_no_key, json_object
 
 _ALLOW_DELETION = json.dumps({"deletion_allowed": True}).encode()
 
@@ -69,8 +69,7 @@ def _checked(answer: KeyState | Problem, tenant_id: TenantId) -> KeyState:
 
 
 def _read_state(reply: Reply) -> KeyState | Problem:
-    # A wrong mount is answered with 404 and a text, a missing key with 404 and none.
-    if reply.status == 204 or (reply.status == 404 and error_texts(reply.body) == []):
+    if reply.status == 204 or is_of_no_key(reply):
         return Problem.KEY_MISSING
     if reply.status != 200:
         return problem_of_status(reply.status, error_texts(reply.body))

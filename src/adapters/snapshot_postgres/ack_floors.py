@@ -23,13 +23,17 @@ class PostgresAckFloors:
 
     async def keep(self, floor: Floor, known: Floor | None) -> bool:
         """See AckFloors."""
-        result = await self._database.transact(lambda connection: _keep(connection, floor, known))
+        result = await self._database.transact(
+            lambda connection: keep_floor(connection, floor, known)
+        )
         if isinstance(result, Fault):
             raise result.as_error(Dependency.REPOSITORY)
         return result
 
 
-async def _keep(connection: PooledConnection, floor: Floor, known: Floor | None) -> bool:
+async def keep_floor(connection: PooledConnection, floor: Floor, known: Floor | None) -> bool:
+    """The same within a transaction; the row is locked until it ends."""
+    await connection.fetch(query("commit_to_disk"))
     if known is None:
         return bool(await connection.fetchval(query("first_floor"), *_columns(floor)))
     row = await connection.fetchrow(query("floor_to_replace"), floor.stream, floor.consumer)

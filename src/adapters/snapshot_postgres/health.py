@@ -14,20 +14,28 @@ Right: TypeAlias = tuple[str, str]
 APPLIED_MIGRATIONS: Right = ("snapshot_ingest.migrations", "SELECT")
 
 
-async def require_rights(database: Database, rights: Sequence[Right]) -> None:
+async def require_rights(
+    database: Database, rights: Sequence[Right], *, role: str = "ingest"
+) -> None:
     """Returns if the server takes writes now and the role has these rights.
 
-    Raises `Unavailable` while the server is a standby or read-only, and `Misconfigured` naming
-    the rights that are lacking.
+    `role` is what its file in deploy/postgres is called. Raises `Unavailable` while the server
+    is a standby or read-only, and `Misconfigured` naming what is missing or lacking.
     """
     relations = [relation for relation, _ in rights]
     privileges = [privilege for _, privilege in rights]
     [state] = await database.ask(query("state_of_server"), relations, privileges)
+    if state["missing"]:
+        raise Misconfigured(
+            database.dependency,
+            f"there is no {', '.join(state['missing'])}",
+            next_step="run `snapshot-ingest migrate`",
+        )
     if state["lacking"]:
         raise Misconfigured(
             database.dependency,
-            f"the role may not {', '.join(state['lacking'])}, or it does not exist",
-            next_step="run `snapshot-ingest migrate`",
+            f"the role may not {', '.join(state['lacking'])}",
+            next_step=f"have the tables' owner run deploy/postgres/{role}.sql for it",
         )
     if state["read_only"]:
         raise Unavailable(

@@ -57,7 +57,7 @@ class PostgresTenantRecords:
 
     async def check(self) -> None:
         """See TenantRecords."""
-        await require_rights(self._database, _RIGHTS)
+        await require_rights(self._database, _RIGHTS, role="operator")
         await require_migrations(self._database)
         [row] = await self._database.ask(query("may_erase", "shredding.sql"))
         if not row["may"]:

@@ -26,7 +26,7 @@ _RIGHTS = (
 
 async def require_replacing(database: Database) -> None:
     """Raises `Misconfigured` unless the role may replace texts and digests; or `Unavailable`."""
-    await require_rights(database, _RIGHTS)
+    await require_rights(database, _RIGHTS, role="operator")
     rows = await database.ask(query("may_replace_texts", "stored_texts.sql"))
     if not rows[0]["may"]:
         raise Misconfigured(

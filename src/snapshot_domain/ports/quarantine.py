@@ -52,8 +52,8 @@ class Quarantine(Protocol):
         a moment ago, its source may still give it the former creation time. One that is kept
         already stays as it is; only where it is rejected for another reason now, the newer
         reason and its ciphertext take the place of the former, and an orphan's wait begins. One
-        whose digest is not that of its text never becomes an orphan: stored by that digest, its
-        text could be lost. One that was replayed or dropped is not kept again.
+        whose digest is not that of its text keeps that reason: by that digest it could be found
+        unchanged, and its text be lost. One that was replayed or dropped is not kept again.
 
         Raises `Unavailable` or `Misconfigured`, and then none may be taken as kept; raises
         `Refused` if one of them can never be kept.

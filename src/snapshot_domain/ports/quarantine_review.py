@@ -24,7 +24,7 @@ class QuarantineState(StrEnum):
     REPLAYED = "replayed"
     """It was ingested after all; its ciphertext is gone."""
     DROPPED = "dropped"
-    """A person gave it up; its ciphertext is gone."""
+    """A person gave it up, or policy did, or its tenant was shredded; its ciphertext is gone."""
 
 
 @frozen

@@ -12,7 +12,7 @@ from snapshot_domain.ports import KeyState
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_openbao import Address, OpenBao, TransitTenantKeys
+from snapshot_openbao import Address, OpenBao, TransitRewrapper, TransitTenantKeys
 from snapshot_postgres import connected
 from support.installation import Fleet, Installation
 from support.openbao import RawOpenBao
@@ -124,6 +124,7 @@ async def test_an_operator_who_may_not_erase_keeps_the_key(
             await admin.execute(f"GRANT {right} TO snapshot_ingest_operator")
     assert (ended.code, ended.out) == (1, b"")
     assert ended.err.count("\n") == 1
+    assert "run deploy/postgres/operator.sql" in ended.err
     assert await key_state(raw, fleet) is KeyState.USABLE
 
 
@@ -150,9 +151,20 @@ async def test_a_wrong_mount_is_no_deleted_key(
     login = await raw.new_login_of_policies("test-everything")
     async with OpenBao(Address(url), login, SystemClock()) as bao:
         keys = TransitTenantKeys(bao, mount="elsewhere")
-        for call in (keys.state, keys.freeze, keys.restore, keys.delete):
+        versions = TransitRewrapper(bao, mount="elsewhere").versions
+        for call in (keys.state, keys.freeze, keys.restore, keys.delete, versions):
             with pytest.raises(Misconfigured):
                 await call(fleet.tenant)
+
+
+async def test_a_tenant_without_a_key_has_no_versions(
+    installation: Installation, fleet: Fleet
+) -> None:
+    settings = installation.ready.settings
+    section = settings.operator.openbao
+    async with openbao("operator.openbao", section, settings, SystemClock()) as bao:
+        with pytest.raises(KeyMissing):
+            await TransitRewrapper(bao).versions(fleet.tenant)
 
 
 async def test_if_the_deleted_key_was_another_openbaos_nothing_is_erased(
@@ -175,6 +187,26 @@ async def test_if_the_deleted_key_was_another_openbaos_nothing_is_erased(
     assert report["erased"] == {"heads": 0, "runs": 0, "data_keys": 0, "quarantined": 0}
     assert await count(installation, "snapshot_ingest.heads", fleet) == 1
     assert await key_state(raw, fleet) is KeyState.USABLE
+
+
+async def test_where_the_readers_openbao_is_another_one_the_key_stays(
+    installation: Installation, raw: RawOpenBao, fleet: Fleet
+) -> None:
+    await store(installation, fleet, 2)
+    async with EmbeddedStack(installation.folder / "another") as another:
+        async with RawOpenBao.of(another) as its:
+            await its.call("POST", f"transit/keys/tenant_{fleet.tenant}", type="aes256-gcm96")
+        login = another.addresses.reader_approle
+        ended = await installation.command(
+            *("--set", f"reader.openbao.url={another.addresses.openbao_url}"),
+            *("--set", f"reader.openbao.role_id={login.role_id}"),
+            *("--set", f"reader.openbao.secret_id_file={login.secret_id_file}"),
+            *("shred", fleet.tenant, "--forever", "--confirm", fleet.tenant),
+        )
+    assert (ended.code, ended.out) == (1, b"")
+    assert f"none of 2 rows of tenant {fleet.tenant} opens although its key works" in ended.err
+    assert await key_state(raw, fleet) is KeyState.USABLE
+    assert await count(installation, "snapshot_ingest.heads", fleet) == 1
 
 
 async def test_no_call_about_a_key_that_is_not_there_makes_one(

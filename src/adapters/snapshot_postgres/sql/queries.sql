@@ -27,13 +27,15 @@ FROM snapshot_ingest.store_batch(
 ORDER BY item;
 
 -- name: commit_to_disk
--- Whatever the role's default: a message is discarded once it is kept here.
-SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true);
+-- Whatever the role's default: a message is discarded once it is kept here. Whoever freezes in
+-- its transaction lets go of its rows before the others, who wait for them, give up.
+SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true),
+    set_config('idle_in_transaction_session_timeout', '4s', true);
 
 -- name: keep
 -- Keeps messages, each once by its origin and time of receipt; in one order, so that no two
--- workers wait for each other. One that is kept already changes only with its reason, and one
--- that was replayed or dropped stays so.
+-- workers wait for each other. One that is kept already changes only with its reason, one whose
+-- digest is not that of its text never, and one that was replayed or dropped stays so.
 INSERT INTO snapshot_ingest.quarantine AS known
     (stream, stream_created_at, sequence, subject, received_at, reason, detail, waiting,
      device_id, tenant_id, size_bytes, ciphertext)
@@ -50,19 +52,23 @@ SET reason = excluded.reason, detail = excluded.detail, waiting = excluded.waiti
     kept_at = CASE WHEN excluded.reason = 'orphan' AND known.reason <> 'orphan'
         THEN now() ELSE known.kept_at END
 WHERE known.state = 'kept'
-    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
-    AND (known.reason, excluded.reason) IS DISTINCT FROM ('hash_mismatch', 'orphan');
+    AND known.reason <> 'hash_mismatch'
+    AND (known.reason, known.detail) IS DISTINCT FROM (excluded.reason, excluded.detail);
 
 -- name: state_of_server
--- Whether it takes no writes now, and the rights among $1 (relations) and $2 (privileges) that
--- the role lacks; a relation that does not exist is lacking too.
+-- Whether it takes no writes now, which relations among $1 there are not, and which rights on the
+-- others, of $1 (relations) and $2 (privileges), the role lacks.
 SELECT
     pg_catalog.pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
         AS read_only,
     ARRAY(
+        SELECT DISTINCT relation FROM unnest($1::text[]) AS needed (relation)
+        WHERE to_regclass(relation) IS NULL ORDER BY relation
+    ) AS missing,
+    ARRAY(
         SELECT privilege || ' on ' || relation
         FROM unnest($1::text[], $2::text[]) AS needed (relation, privilege)
-        WHERE NOT coalesce(has_table_privilege(to_regclass(relation), privilege), false)
+        WHERE NOT has_table_privilege(to_regclass(relation), privilege)
     ) AS lacking;
 
 -- name: snapshot_by_id

@@ -5,9 +5,12 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from attrs import frozen
+
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_domain.outcome import DependencyMisconfigured
 from snapshot_domain.ports import (
+    DecryptorItem,
     QuarantinedMessage,
     QuarantineEntry,
     QuarantineId,
@@ -15,13 +18,15 @@ from snapshot_domain.ports import (
     QuarantineSelection,
     QuarantineState,
 )
+from snapshot_domain.ports.decryptor import DecryptorAnswer
 from snapshot_domain.replay import DependencyFailed, ReplaySource, sealed_item
 from snapshot_domain.secret import Secret
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao, postgres_pool
+from snapshot_ingest.quarantine.decryptor import QuarantineDecryptor
 from snapshot_ingest.quarantine.replaying import open_replay
 from snapshot_ingest.quarantine.view import as_json, details, lines
-from snapshot_ingest.settings import PostgresSettings, Settings
+from snapshot_ingest.settings import OpenBaoSettings, PostgresSettings, Settings
 from snapshot_ingest.tally import Tally
 from snapshot_openbao import TransitDecryptor
 from snapshot_postgres import Pool, PostgresQuarantineReview
@@ -136,16 +141,28 @@ async def _entries(
     return entries
 
 
+@frozen
+class _LoginOnDemand:
+    """Decryptor with the login of one section, whose credentials only its use asks for."""
+
+    name: str
+    section: OpenBaoSettings
+    settings: Settings
+
+    async def decrypt(self, items: Sequence[DecryptorItem]) -> Sequence[DecryptorAnswer]:
+        """See Decryptor. Raises `SettingsError` too."""
+        async with openbao(self.name, self.section, self.settings, SystemClock()) as bao:
+            decryptor = TransitDecryptor(bao, mount=self.settings.openbao.mount)
+            return await decryptor.decrypt(items)
+
+
 async def _decrypt(settings: Settings, message: QuarantinedMessage) -> Secret:
-    """Opens it with the one login that may: what waits is the ingest role's."""
-    name, section = (
-        ("openbao", settings.openbao)
-        if message.waiting
-        else ("reader.openbao", settings.reader.openbao)
+    """Opens it with the login that may: the ingest role's is needed only for its own key."""
+    decryptor = QuarantineDecryptor(
+        ingest=_LoginOnDemand("openbao", settings.openbao, settings),
+        reader=_LoginOnDemand("reader.openbao", settings.reader.openbao, settings),
     )
-    async with openbao(name, section, settings, SystemClock()) as bao:
-        decryptor = TransitDecryptor(bao, mount=settings.openbao.mount)
-        (answer,) = await decryptor.decrypt([sealed_item(message)])
+    (answer,) = await decryptor.decrypt([sealed_item(message)])
     if isinstance(answer, Secret):
         return answer
     raise answer

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from snapshot_domain.errors import KeyMissing, SnapshotIngestError
 from snapshot_domain.model import TenantId
+from snapshot_domain.ports import Clock
 from snapshot_domain.rotation import OldestVersion, Rotation
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao
@@ -37,7 +38,7 @@ async def rewrap(settings: Settings, work: Work, *, as_json: bool) -> None:
         rotation = Rotation(texts, rewrapper, longest_in_hand(settings))
         tenants = await tenants_of(work, texts)
         if not work.dry_run:
-            await _rewrap_all(rotation, await _look(rotation, tenants), work, clock)
+            await rewrap_all(rotation, await _look(rotation, tenants), work, clock)
         found = await _look(rotation, tenants, count_others=len(tenants) <= _COUNTED_TENANTS)
     _print(rotation, found, [each for each in tenants if each not in found], as_json=as_json)
     _fail_if_unfinished(rotation, found, work)
@@ -68,13 +69,16 @@ def _fail_if_unfinished(
     )
 
 
-async def _rewrap_all(
-    rotation: Rotation, found: Mapping[TenantId, OldestVersion], work: Work, clock: SystemClock
+async def rewrap_all(
+    rotation: Rotation, found: Mapping[TenantId, OldestVersion], work: Work, clock: Clock
 ) -> None:
+    """Rewraps each tenant that is behind; one that is shredded meanwhile has no key any more."""
     total = sum(each.behind for each in found.values())
     with Pace("rewrapped", total, work.texts_per_second, clock) as pace:
         for tenant_id, each in found.items():
-            if each.behind:
+            if not each.behind:
+                continue
+            with suppress(KeyMissing):
                 async for looked_at in rotation.rewrap(tenant_id):
                     await pace.took(looked_at)
 

@@ -22,7 +22,8 @@ async def show(settings: Settings, which: str) -> None:
     """Writes the text of the snapshot, or of the device's newest one, to standard output."""
     stored = await _find(settings, _uuid_of(which))
     plaintext = await _decrypt(settings, stored)
-    # The only place where plaintext is shown: a person with the reader's role asked for it.
+    # Beside `quarantine show --reveal`, the only place where plaintext is shown: a person with
+    # the reader's role asked for it.
     sys.stdout.buffer.write(plaintext.reveal())
     sys.stdout.buffer.flush()
 

@@ -12,6 +12,7 @@ from snapshot_domain.ports import KeyState, Records, TenantKeys, TenantRecords
 from snapshot_domain.shredding import Shredding, Trial
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import openbao, postgres_pool
+from snapshot_ingest.operator.opening import LOOK_SECONDS
 from snapshot_ingest.operator.pace import Pace
 from snapshot_ingest.operator.shredding_arguments import Deed, ShreddingWork
 from snapshot_ingest.operator.shredding_report import Report, copies_of, report_file
@@ -78,10 +79,10 @@ async def _delete(
     settings: Settings, tenant_id: TenantId, shredding: Shredding, clock: SystemClock
 ) -> Report:
     """The key first: whatever happens then, running it again does the rest."""
-    async with _reach(settings, clock) as reach:
+    async with open_reach(settings, clock) as reach:
         await reach.records.check()
         rows = await reach.trial.rehearse(tenant_id)
-        await _require_known(tenant_id, shredding, reach.records, rows)
+        await _require_meant(tenant_id, await shredding.keys.state(tenant_id), reach, rows)
         out_of_use = await shredding.delete(tenant_id)
         _say(f"the key of tenant {tenant_id} is deleted; if this ends early, run it again")
         # Before the data keys go: so it is the tenant's key that keeps a row closed.
@@ -103,11 +104,16 @@ async def _delete(
 
 
 @asynccontextmanager
-async def _reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach]:
+async def open_reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach]:
+    """The operator's and the reader's logins, with time to look at the backend's whole table."""
     async with AsyncExitStack() as stack:
-        operator = await postgres_pool("operator.postgres", settings.operator.postgres)
+        operator = await postgres_pool(
+            "operator.postgres", settings.operator.postgres, command_seconds=LOOK_SECONDS
+        )
         stack.callback(operator.terminate)
-        reader = await postgres_pool("reader.postgres", settings.reader.postgres)
+        reader = await postgres_pool(
+            "reader.postgres", settings.reader.postgres, command_seconds=LOOK_SECONDS
+        )
         stack.callback(reader.terminate)
         bao = openbao("reader.openbao", settings.reader.openbao, settings, clock)
         await stack.enter_async_context(bao)
@@ -116,13 +122,22 @@ async def _reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach
         yield _Reach(PostgresTenantRecords(operator), trial)
 
 
-async def _require_known(
-    tenant_id: TenantId, shredding: Shredding, records: TenantRecords, rows: int
-) -> None:
-    """A second run finds no key; a mistyped id finds nothing at all."""
-    if await shredding.keys.state(tenant_id) is not KeyState.GONE:
-        return
-    if rows or (await records.kept(tenant_id)).total:
+async def _require_meant(tenant_id: TenantId, key: KeyState, reach: _Reach, rows: int) -> None:
+    """A second run finds no key; a mistyped id finds nothing at all.
+
+    A key that works opens rows, or the reader is at another OpenBao than the key: then the trial
+    afterwards would prove nothing.
+    """
+    trial = reach.trial
+    if key is KeyState.USABLE and trial.rehearsed and not trial.rehearsed_opened:
+        raise ShredError(
+            f"none of {trial.rehearsed} rows of tenant {tenant_id} opens although its key works, "
+            "so nothing was deleted",
+            expected="the reader's OpenBao to be the one whose key is to be deleted",
+            next_step="see [reader.openbao] and [admin.openbao]; if they are right, the rows are "
+            "damaged: freeze the key first, and delete it then",
+        )
+    if key is not KeyState.GONE or rows or (await reach.records.kept(tenant_id)).total:
         return
     raise ShredError(
         f"tenant {tenant_id} has no key, and nothing is stored of it",

@@ -8,7 +8,7 @@ from snapshot_ingest.settings.checks import value_of
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_ingest.settings.loading import CONFIG_VARIABLE, load_settings, option_paths
 
-_SERVERS = ("nats", "postgres", "openbao", "reader", "admin")
+_SERVERS = ("nats", "postgres", "openbao", "reader", "operator", "admin")
 _HARMLESS = ("pool_size", "threads")
 
 

@@ -11,7 +11,7 @@ from snapshot_ingest.settings import Settings
 from snapshot_postgres import Pool, PostgresDigestRecords, PostgresStoredTexts
 
 # Some looks read every text of a tenant: with a million of them that takes a minute or so.
-_LOOK_SECONDS = 900.0
+LOOK_SECONDS = 900.0
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def open_digest_records(settings: Settings) -> AsyncIterator[DigestRecords
 
 def _opened(settings: Settings) -> AbstractAsyncContextManager[Pool]:
     section = settings.operator.postgres
-    return opened_postgres("operator.postgres", section, command_seconds=_LOOK_SECONDS)
+    return opened_postgres("operator.postgres", section, command_seconds=LOOK_SECONDS)
 
 
 async def tenants_of(work: Work, texts: StoredTexts) -> Sequence[TenantId]:

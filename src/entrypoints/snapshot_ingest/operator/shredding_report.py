@@ -51,6 +51,11 @@ class Report:
                 f"until {_time(self.out_of_use.warm_until)} a worker may still use a data key of "
                 f"it, and until {_time(self.out_of_use.stores_until)} store what it has in hand"
             )
+        if self._no_new_key_before is not None:
+            yield (
+                f"make no new key for it before {self._no_new_key_before}, unless all workers were "
+                "started again: what one seals with such a data key is acknowledged and never opens"
+            )
         if self.trial is not None:
             yield (
                 f"before, {self.trial.rehearsed_opened} of {self.trial.rehearsed} rows that were "
@@ -70,6 +75,13 @@ class Report:
             count = "" if copy.messages is None else f" ({copy.messages} messages)"
             yield f"may still hold something: {copy.where}{count}: {copy.what}"
 
+    @property
+    def _no_new_key_before(self) -> str | None:
+        """Until then a worker may seal with a data key that the deleted key wrapped."""
+        if self.key is not KeyState.GONE or self.out_of_use is None:
+            return None
+        return _time(self.out_of_use.stores_until)
+
     def _items(self) -> Iterator[tuple[str, object]]:
         yield "tenant", str(self.tenant_id)
         yield "key", self.key.value
@@ -77,6 +89,8 @@ class Report:
         if self.out_of_use is not None:
             yield "data_keys_warm_until", _time(self.out_of_use.warm_until)
             yield "workers_store_until", _time(self.out_of_use.stores_until)
+        if self._no_new_key_before is not None:
+            yield "no_new_key_before", self._no_new_key_before
         if self.trial is not None:
             yield (
                 "rehearsal",

@@ -64,6 +64,7 @@ def check(settings: Settings) -> None:
                 next_step="set them by their own names, best in a file",
             )
     _check_transport(settings)
+    _check_mounts(settings)
     if settings.http.port not in _PORTS:
         raise SettingsError("http.port is no port", expected="0 (a free one) to 65535")
     if not _SUBJECT.fullmatch(settings.nats.inbox_prefix):
@@ -84,6 +85,18 @@ def _check_transport(settings: Settings) -> None:
         openbao: OpenBaoSettings = value_of(settings, name)
         if openbao.url is not None:
             openbao_url(name, openbao.url, insecure=openbao.insecure)
+
+
+def _check_mounts(settings: Settings) -> None:
+    """Every section works with the keys of the one mount that `[openbao]` names."""
+    for name in _OPENBAO:
+        openbao: OpenBaoSettings = value_of(settings, name)
+        if openbao.mount not in (settings.openbao.mount, OpenBaoSettings().mount):
+            raise SettingsError(
+                f"{name}.mount is not that of openbao.mount, and would be ignored",
+                expected="one mount of Transit for all sections",
+                next_step="set openbao.mount alone",
+            )
 
 
 def value_of(settings: Settings, path: str) -> Any:
