@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -116,6 +117,31 @@ def test_every_command_has_help(command: CommandLine, name: str) -> None:
     assert not ended.code
     assert f"Usage: snapshot-ingest {name}" in ended.out
     assert ended.err == ""
+
+
+def test_the_help_of_up_says_where_it_keeps_everything(command: CommandLine) -> None:
+    assert f"{up.DEFAULT_DATA_DIR}." in command("up", "--help").out
+
+
+def test_a_dry_run_of_publish_says_which_device_each_path_is_and_asks_no_server(
+    command: CommandLine,
+) -> None:
+    folder = Path("configs")
+    for name in ("a.rsc", "b.rsc", "series/1.rsc", "series/2.rsc"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    ended = command("--set", "nats.url=nats://127.0.0.1:1", "publish", "--dry-run", "configs")
+    assert not ended.code
+    assert ended.err == ""
+    ids = [
+        uuid5(NAMESPACE_URL, f"snapshot-ingest:configs/{name}")
+        for name in ("a.rsc", "b.rsc", "series")
+    ]
+    assert ended.out.splitlines() == [
+        f"{ids[0]} configs/a.rsc",
+        f"{ids[1]} configs/b.rsc",
+        f"{ids[2]} configs/series",
+    ]
 
 
 @pytest.mark.parametrize(
