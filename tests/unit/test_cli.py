@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import logging
 import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -20,23 +18,14 @@ from snapshot_ingest.settings import Settings
 from snapshot_ingest.settings.checks import value_of
 from snapshot_ingest.settings.loading import ENV_PREFIX, option_paths
 from snapshot_ingest.settings.values import is_secret
+from support.unchanged_logging import unchanged_logging
+
+__all__ = ["unchanged_logging"]
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 COMMANDS = ["run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"]
-
-
-@pytest.fixture(autouse=True)
-def unchanged_logging() -> Iterator[None]:
-    """The command sets up logging for its process; here the set-up before it comes back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    for handler in handlers:
-        root.removeHandler(handler)  # or the set-up would close it
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
