@@ -1,7 +1,8 @@
 -- Takes back all that ingest.sql, reader.sql or operator.sql ever gave to a role, as the tables'
 -- owner, in the backend's database:
 --   psql -v role=snapshot_ingest -f undo.sql
--- Afterwards the role may do nothing here, so that DROP ROLE takes it away.
+-- Afterwards the role may do nothing here, so that DROP ROLE takes it away. Where policies.sql was
+-- run, policies_undo.sql comes before that.
 \set ON_ERROR_STOP on
 \if :{?role}
 \else

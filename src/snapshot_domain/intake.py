@@ -121,6 +121,9 @@ class Intake:
             await within(_PROBE_SECONDS_AT_MOST, self._probes[dependency]())
         except DependencyError as fault:
             self._faults[dependency] = str(fault)
+            if fault.dependency is not dependency:
+                # The source, for one, needs the floor, which the repository keeps.
+                self.pause(fault.dependency, str(fault))
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is no recovery
             self._faults[dependency] = f"{dependency}: unforeseen {type(fault).__name__}"
         else:

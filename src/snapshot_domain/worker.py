@@ -131,15 +131,20 @@ class Worker:
         )
 
     async def _fetch(self) -> Sequence[Delivery]:
-        """What the source has for us; nothing, and intake pauses, if it failed."""
+        """What the source has for us; nothing, and intake pauses, if it failed.
+
+        It pauses for whatever failed the source: to make a deleted consumer again it needs the
+        repository, which keeps the floor.
+        """
+        dependency = Dependency.SOURCE
         try:
             return await self._source.fetch(self._limits.batch_messages, self._limits.batch_bytes)
         except DependencyError as fault:
-            what = str(fault)
+            dependency, what = fault.dependency, str(fault)
         except Exception as fault:  # noqa: BLE001 - a worker goes on, whatever the source does
             what = f"unforeseen {type(fault).__name__}"
-        self._metrics.record(FetchFailed(Dependency.SOURCE))
-        self._intake.pause(Dependency.SOURCE, what)
+        self._metrics.record(FetchFailed(dependency))
+        self._intake.pause(dependency, what)
         return ()
 
     def _take_in_hand(self, deliveries: Sequence[Delivery]) -> None:

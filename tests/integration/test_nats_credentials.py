@@ -15,6 +15,7 @@ from snapshot_ingest.connections import nats_connection
 from snapshot_ingest.settings import NatsSettings
 from snapshot_nats import SafeClient, connect
 from support.nats_server import OwnNatsServer, own_nats_server
+from support.waiting import until
 
 TOKEN = "canary-t0ken-3f1c"
 
@@ -116,6 +117,23 @@ async def test_a_seed_file_that_is_none_is_misconfigured_and_not_shown(
         file.write_bytes(content)
     line = await refusal(NatsSettings(url=by_nkey.url, nkey_seed_file=file))
     assert f"the nkey seed file {file} cannot be read or is none" in line
+
+
+async def test_a_seed_file_that_is_spoilt_while_the_server_is_away_counts_again_once_it_is_mended(
+    by_nkey: OwnNatsServer, nkey: Nkey, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "seed"
+    file.write_bytes(nkey.seed)
+    settings = NatsSettings(url=by_nkey.url, nkey_seed_file=file)
+    client = await connected(settings, within=timedelta(seconds=10))
+    by_nkey.kill()
+    file.write_bytes(nkey.seed[:-4])
+    await by_nkey.start()
+    await until(lambda: "IdentityFileUnreadable" in caplog.text, every_seconds=0.02)
+    file.write_bytes(nkey.seed)
+    await until(lambda: client.is_connected, every_seconds=0.02)
+    await client.close()
+    assert nkey.seed[:12].decode() not in caplog.text
 
 
 async def test_a_seed_that_is_cut_short_is_not_shown(

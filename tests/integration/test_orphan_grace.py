@@ -16,6 +16,7 @@ from snapshot_ingest.ingestion import Ingestion, open_ingestion
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_openbao import TransitDecryptor
+from support.at_work import at_work
 from support.messages import MORNING, device, tenant
 from support.openbao import RawOpenBao
 from support.real_world import RealWorld, real_world
@@ -32,7 +33,7 @@ async def world(stack: EmbeddedStack, tmp_path: Path) -> AsyncIterator[RealWorld
 
 @asynccontextmanager
 async def _running(settings: Settings) -> AsyncIterator[Ingestion]:
-    async with open_ingestion(settings) as ingestion, ingestion.running():
+    async with open_ingestion(settings) as ingestion, at_work(ingestion):
         yield ingestion
 
 

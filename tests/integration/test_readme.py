@@ -6,14 +6,15 @@ import tomllib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import SIGINT
 from typing import Any, cast
 
 import pytest
 
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.settings.loading import option_paths
+from snapshot_ingest.settings.loading import ENV_PREFIX, option_paths
 from snapshot_ingest.simulator import Fleet, Simulation
-from support.command import running
+from support.command import finished, running
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -41,6 +42,34 @@ async def test_the_embedding_example_runs(
         until_shutdown.set()
         await asyncio.wait_for(ingest(until_shutdown), timeout=60)
     assert capsys.readouterr().out == "ready\n"
+
+
+async def test_ones_own_files_are_shown_by_what_stands_there_in_that_order(tmp_path: Path) -> None:
+    written = re.findall(r"^\$ \.venv/bin/snapshot-ingest (.*?)(?: +#.*)?$", README, re.MULTILINE)
+    up, status, which, show = (line.split() for line in written[:4])
+    folder = tmp_path / "path" / "to" / "configs"
+    folder.mkdir(parents=True)
+    (folder / "r1.rsc").write_text("/system identity set name=r1\n")
+    async with running(*up, folder=tmp_path) as command:
+        await command.stack(tmp_path / "snapshot-ingest-data")
+        await _until_stored(tmp_path, status)
+        code, listed = await finished(*which, folder=tmp_path)
+        assert code == 0, listed.stderr
+        device, path = listed.stdout.decode().split()
+        assert path == "path/to/configs/r1.rsc"
+        assert show.pop() == "DEVICE"
+        code, shown = await finished(*show, device, folder=tmp_path)
+        assert (code, shown.stdout) == (0, b"/system identity set name=r1\n"), shown.stderr
+        command.signal_group(SIGINT)
+        assert await command.ended() == 0
+
+
+async def _until_stored(folder: Path, status: list[str]) -> None:
+    async with asyncio.timeout(60):
+        code, said = await finished(*status, folder=folder)
+        while b"stored       1" not in said.stdout:
+            assert code == 0, said.stderr
+            code, said = await finished(*status, folder=folder)
 
 
 def test_the_figures_are_those_of_make_run() -> None:
@@ -76,6 +105,21 @@ def test_the_settings_of_the_operating_page_are_known() -> None:
             )
         ]
 
+    known = {path for path, _ in option_paths(Settings)}
     shown = names(tomllib.loads(block(OPERATING, "toml")))
     assert shown
-    assert set(shown) <= {path for path, _ in option_paths(Settings)}
+    assert set(shown) <= known
+    variables = set(re.findall(rf"{ENV_PREFIX}\w+", OPERATING))
+    assert variables
+    assert variables <= {ENV_PREFIX + path.upper().replace(".", "_") for path in known}
+
+
+def test_the_extras_that_are_named_are_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {
+        extra
+        for extras in re.findall(r"(?:snapshot-ingest|/it)\[([\w,]+)\]", README + OPERATING)
+        for extra in extras.split(",")
+    }
+    assert named
+    assert named <= set(project["optional-dependencies"])

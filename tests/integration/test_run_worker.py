@@ -9,13 +9,14 @@ from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 import pytest
 
+from snapshot_ingest.signals import INTERRUPTED
 from snapshot_ingest.stack import EmbeddedStack, ServerName
 from snapshot_ingest.stack.process import is_running
 from support.command import finished, running
 from support.http import fetched, is_ready, metric
 from support.messages import MORNING
 from support.real_world import RealWorld, real_world
-from support.waiting import until_true
+from support.waiting import until, until_true
 
 _SERVERS: tuple[ServerName, ...] = ("nats", "openbao", "postgres")
 _DEPENDENCIES: dict[ServerName, str] = {
@@ -27,6 +28,8 @@ _SNAPSHOTS = 30
 _HEALS_SECONDS = 60
 # Far below the consumer's ack_wait: what is given back is delivered to others at once.
 _AT_ONCE_SECONDS = 15
+# Far below the time that a server has to answer, let alone the grace.
+_HURRIED_SECONDS = 4
 
 
 @pytest.fixture
@@ -158,6 +161,25 @@ async def test_what_outlasts_the_grace_is_given_back_and_others_take_it_at_once(
         await other.worker_url()
         await _until_all_are_stored(world, seconds=_AT_ONCE_SECONDS)
         other.signal(SIGKILL)
+
+
+@pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
+async def test_a_second_signal_ends_it_at_once_and_what_was_in_hand_is_still_on_the_stream(
+    stack: EmbeddedStack, world: RealWorld, tmp_path: Path, signal: Signals
+) -> None:
+    async with running(*_run(world, "worker.grace=10m"), folder=tmp_path) as worker:
+        url = await worker.worker_url()
+        await _until_ready(url)
+        with _frozen_openbao(stack):
+            await _publish(world)
+            await _until_some_are_in_hand(url)
+            worker.signal(signal)
+            await until(lambda: "stopping" in worker.stderr, every_seconds=0.02)
+            worker.signal(signal)
+            assert await worker.ended(seconds=_HURRIED_SECONDS) == INTERRUPTED
+            assert await world.unsettled() == _SNAPSHOTS
+    assert "Traceback" not in worker.stderr
+    assert await world.texts() == []
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import CipherFormat, DigestKind
 from snapshot_nats import connect, ensure_consumer
 from snapshot_postgres import PostgresQuarantineReview, connected
+from support.at_work import at_work
 from support.messages import MORNING, message, subject_of
+from support.waiting import until_true
 
 EVERYTHING = QuarantineSelection()
 _COMMAND_SECONDS = 60.0
@@ -136,15 +138,14 @@ class Installation:
     async def work(self) -> None:
         """Runs a worker until the backlog is empty."""
         source = message_source(self.ready.settings.nats)
-        async with open_ingestion(self.ready.settings) as ingestion:
-            working = asyncio.create_task(ingestion.run())
+
+        async def is_settled() -> bool:
+            return (await source.backlog()).is_empty
+
+        async with open_ingestion(self.ready.settings) as ingestion, at_work(ingestion):
             try:
-                async with asyncio.timeout(_SETTLED_SECONDS):
-                    while not (await source.backlog()).is_empty:
-                        await asyncio.sleep(0.05)
+                await until_true(is_settled, seconds=_SETTLED_SECONDS)
             finally:
-                ingestion.stop()
-                await working
                 await source.close()
 
     async def redeliver_everything(self) -> None:

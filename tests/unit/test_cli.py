@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import logging
 import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -19,23 +18,14 @@ from snapshot_ingest.settings import Settings
 from snapshot_ingest.settings.checks import value_of
 from snapshot_ingest.settings.loading import ENV_PREFIX, option_paths
 from snapshot_ingest.settings.values import is_secret
+from support.unchanged_logging import unchanged_logging
+
+__all__ = ["unchanged_logging"]
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 COMMANDS = ["run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"]
-
-
-@pytest.fixture(autouse=True)
-def unchanged_logging() -> Iterator[None]:
-    """The command sets up logging for its process; here the set-up before it comes back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    for handler in handlers:
-        root.removeHandler(handler)  # or the set-up would close it
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +106,31 @@ def test_every_command_has_help(command: CommandLine, name: str) -> None:
     assert not ended.code
     assert f"Usage: snapshot-ingest {name}" in ended.out
     assert ended.err == ""
+
+
+def test_the_help_of_up_says_where_it_keeps_everything(command: CommandLine) -> None:
+    assert f"{up.DEFAULT_DATA_DIR}." in command("up", "--help").out
+
+
+def test_a_dry_run_of_publish_says_which_device_each_path_is_and_asks_no_server(
+    command: CommandLine,
+) -> None:
+    folder = Path("configs")
+    for name in ("a.rsc", "b.rsc", "series/1.rsc", "series/2.rsc"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    ended = command("--set", "nats.url=nats://127.0.0.1:1", "publish", "--dry-run", "configs")
+    assert not ended.code
+    assert ended.err == ""
+    ids = [
+        uuid5(NAMESPACE_URL, f"snapshot-ingest:configs/{name}")
+        for name in ("a.rsc", "b.rsc", "series")
+    ]
+    assert ended.out.splitlines() == [
+        f"{ids[0]} configs/a.rsc",
+        f"{ids[1]} configs/b.rsc",
+        f"{ids[2]} configs/series",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from snapshot_domain.delivery import Ack, Discard, Retry
 from snapshot_domain.errors import Dependency, KeyMissing, Misconfigured, Refused, Unavailable
-from snapshot_domain.model import EncryptedSnapshot, SnapshotFlag
+from snapshot_domain.model import Digest, EncryptedSnapshot, SnapshotFlag, configuration_aad
 from snapshot_domain.outcome import (
     AlreadyStored,
     DependencyMisconfigured,
@@ -124,6 +124,17 @@ async def test_a_wrong_digest_is_trusted_by_default(world: MemoryWorld) -> None:
     world.publish("text", sha256_hash="a" * 64)
     (outcome,) = await world.ingest()
     assert isinstance(outcome, Stored)
+
+
+async def test_a_text_is_bound_to_its_tenant_device_and_the_poller_s_digest(
+    world: MemoryWorld,
+) -> None:
+    cipher = FaultyCipher(world.use_case.cipher)
+    world.with_cipher(cipher)
+    world.publish("text", sha256_hash="a" * 64)
+    await world.ingest()
+    (item,) = cipher.asked
+    assert item.aad == configuration_aad(tenant("acme"), device("r1"), Digest("a" * 64))
 
 
 async def test_a_wrong_digest_is_stored_and_counted_when_audited(world: MemoryWorld) -> None:

@@ -92,6 +92,20 @@ async def test_it_is_open_only_when_every_dependency_answers(world: MemoryWorld)
     assert world.metrics.events[-1] == IntakeResumed(Dependency.SOURCE)
 
 
+async def test_what_fails_another_ones_probe_is_named_too(world: MemoryWorld) -> None:
+    source = FaultySource(world.source)
+    source.check_faults = [Unavailable(Dependency.REPOSITORY, "it keeps the floor")]
+    intake = world.intake(source)
+    intake.pause(Dependency.SOURCE, "no such consumer")
+    await intake.until_open()
+    assert world.metrics.events == [
+        IntakePaused(Dependency.SOURCE),
+        IntakePaused(Dependency.REPOSITORY),
+        IntakeResumed(Dependency.SOURCE),
+        IntakeResumed(Dependency.REPOSITORY),
+    ]
+
+
 async def test_the_same_outage_is_told_once(
     world: MemoryWorld, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,28 +1,24 @@
 """Log lines: our own words whole; of others' lines only where they come from."""
 
 import logging
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 
 from snapshot_ingest.logs import set_up_logging
+from support.unchanged_logging import unchanged_logging
+
+__all__ = ["unchanged_logging"]
 
 CANARY = "canary-1c9e77f0"
 
 
 @pytest.fixture
-def output() -> Iterator[StringIO]:
-    """What is logged from DEBUG on. The set-up that was there before comes back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    for handler in handlers:
-        root.removeHandler(handler)  # or the set-up would close it
+def output() -> StringIO:
+    """What is logged from DEBUG on."""
     stream = StringIO()
     set_up_logging("DEBUG", logging.StreamHandler(stream))
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return stream
 
 
 def test_our_own_words_are_shown(output: StringIO) -> None:
@@ -69,3 +65,29 @@ def test_a_formatted_record_is_left_as_it_was(output: StringIO) -> None:
     logging.getLogger().removeHandler(keep)
     assert "words" not in output.getvalue()
     assert seen[0].getMessage() == "words of others"
+
+
+def test_a_line_that_cannot_be_written_brings_no_error_onto_the_screen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logging("DEBUG", _broken_handler())
+    _log_while_an_error_is_handled()
+    assert capsys.readouterr().err == ""
+    # As it would be otherwise.
+    logging.raiseExceptions = True
+    _log_while_an_error_is_handled()
+    assert CANARY in capsys.readouterr().err
+
+
+def _broken_handler() -> logging.Handler:
+    """As one whose disk is full."""
+    closed = StringIO()
+    closed.close()
+    return logging.StreamHandler(closed)
+
+
+def _log_while_an_error_is_handled() -> None:
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        logging.getLogger("snapshot_nats.source").warning("not given back")

@@ -27,6 +27,9 @@ from snapshot_ingest.command_errors import UsageError
 from snapshot_ingest.quarantine.arguments import parse_chosen, parse_ids, parse_selection
 from snapshot_ingest.quarantine.decryptor import QuarantineDecryptor
 from snapshot_ingest.quarantine.view import as_json, details, lines
+from support.unchanged_logging import unchanged_logging
+
+__all__ = ["unchanged_logging"]
 
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)

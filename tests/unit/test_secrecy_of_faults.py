@@ -34,9 +34,17 @@ _DRIVES: Mapping[str, Drive] = {
 }
 
 _COVERED_ELSEWHERE: Mapping[str, str] = {
-    "snapshot_nats/connection.py _holds_seed except (OSError, ValueError, nkeys.NkeysError)": (
+    "snapshot_nats/identity_files.py _holds_seed except OSError": (
         "integration/test_nats_credentials.py"
         "::test_a_seed_file_that_is_none_is_misconfigured_and_not_shown"
+    ),
+    "snapshot_nats/identity_files.py _is_seed except (ValueError, nkeys.NkeysError)": (
+        "integration/test_nats_operator.py"
+        "::test_a_file_that_holds_no_user_is_misconfigured_and_shows_nothing"
+    ),
+    "snapshot_nats/client.py _connect_command except errors.Error": (
+        "integration/test_nats_operator.py"
+        "::test_a_file_that_is_spoilt_while_the_server_is_away_counts_again_once_it_is_mended"
     ),
     "snapshot_nats/tls.py context except OSError": (
         "integration/test_tls_nats.py::test_a_ca_file_that_is_none_is_misconfigured"

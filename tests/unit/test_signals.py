@@ -46,6 +46,26 @@ async def test_a_second_signal_cancels_whoever_waits_for_the_stop(
 
 
 @BOTH
+async def test_the_second_signal_is_told_before_it_cancels(number: Signals) -> None:
+    seen, told = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        with stop_signals(at_second=told.set) as stopping:
+            await stopping.wait()
+            assert not told.is_set()
+            seen.set()
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    signal.raise_signal(number)
+    await until(seen.is_set)
+    signal.raise_signal(number)
+    await asyncio.wait([working], timeout=10)
+    assert told.is_set()
+
+
+@BOTH
 async def test_after_the_block_signals_are_nobodys_again(number: Signals) -> None:
     loop = asyncio.get_running_loop()
     with stop_signals():

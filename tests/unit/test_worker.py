@@ -19,6 +19,7 @@ from support.memory_world import MemoryWorld
 from support.waiting import until
 
 AT_ONCE = Retry(timedelta(0))
+_OF_INTAKE = (FetchFailed, IntakePaused, IntakeResumed)
 LIMITS = WorkerLimits(batch_messages=2, batches_in_flight=2, grace=timedelta(seconds=5))
 
 
@@ -254,6 +255,21 @@ async def test_while_the_source_is_unavailable_it_is_probed_and_then_fetched_fro
     assert world.metrics.events.count(IntakePaused(Dependency.SOURCE)) == 1
     assert world.metrics.events.count(IntakeResumed(Dependency.SOURCE)) == 1
     assert isinstance(world.metrics.outcomes()[0], Stored)
+
+
+async def test_it_pauses_for_what_failed_the_source_and_not_for_the_source(
+    world: MemoryWorld,
+) -> None:
+    running = Running(world)
+    running.source.fetch_faults = [Unavailable(Dependency.REPOSITORY, "it keeps the floor")]
+    world.publish("patient")
+    async with running:
+        await until(lambda: len(world.source.settled) == 1)
+    assert [each for each in world.metrics.events if isinstance(each, _OF_INTAKE)] == [
+        FetchFailed(Dependency.REPOSITORY),
+        IntakePaused(Dependency.REPOSITORY),
+        IntakeResumed(Dependency.REPOSITORY),
+    ]
 
 
 async def test_an_unforeseen_fault_of_the_source_does_not_end_it(

@@ -20,6 +20,7 @@ from snapshot_conformance.cipher_harness import (
     the_ciphertext,
     the_plaintext,
 )
+from snapshot_conformance.secret_canary import SecretCanary
 from snapshot_domain.errors import KeyMissing, Refused
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports.cipher import (
@@ -67,11 +68,11 @@ class CipherContract:
     async def test_a_ciphertext_says_its_format_and_shows_no_content(
         self, harness: CipherHarness
     ) -> None:
-        key = TenantKey(await harness.tenant_with_key())
-        [answer] = await harness.cipher.encrypt([CipherItem(key, Configuration(text_number(1)))])
+        key, canary = TenantKey(await harness.tenant_with_key()), SecretCanary()
+        [answer] = await harness.cipher.encrypt([CipherItem(key, canary.configuration())])
         ciphertext = the_ciphertext(answer)
         assert ciphertext.format != "unknown"
-        assert MARKER not in ciphertext.text
+        assert not canary.is_in(ciphertext.text)
 
     async def test_the_answers_stand_in_the_order_of_the_items_of_many_tenants(
         self, harness: CipherHarness
@@ -146,10 +147,14 @@ class QuarantineCipherContract:
     async def test_a_body_can_be_opened_with_our_own_key(
         self, harness: QuarantineCipherHarness, key: OwnKey
     ) -> None:
-        [answer] = await harness.cipher.encrypt([CipherItem(key, RawMessage(text_number(1)), AAD)])
-        ciphertext = the_ciphertext(answer)
-        assert MARKER not in ciphertext.text
-        assert await harness.open_raw(key, ciphertext, AAD) == text_number(1)
+        body, canary = text_number(1), SecretCanary()
+        secret = canary.configuration().reveal()
+        answers = await harness.cipher.encrypt(
+            [CipherItem(key, RawMessage(each), AAD) for each in (body, secret)]
+        )
+        plain, sealed = map(the_ciphertext, answers)
+        assert await harness.open_raw(key, plain, AAD) == body
+        assert not canary.is_in(sealed.text)
 
     @pytest.mark.parametrize(
         "body",

@@ -1,4 +1,7 @@
-"""Every port in memory: the reference that says what a port means, for dry runs and tests.
+"""The ports of ingestion and rotation in memory: the reference that says what each means.
+
+They are for dry runs and tests. `TenantKeys`, `TenantRecords` and `TenantRows`, which only
+shredding needs, have no adapter here.
 
 Nothing here outlives the process, and the cipher is a toy: it keeps plaintext out of the
 other stores, and protects nothing.

@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 
 from snapshot_domain.tasks import cancel, within
 from snapshot_nats.denials import Denials, SubjectDenied
+from snapshot_nats.identity_files import IdentityFiles
 from snapshot_nats.message import SafeMsg
 from snapshot_nats.refusals import Refusal, refusal_of
 from snapshot_nats.tls import TlsFiles
@@ -36,10 +37,10 @@ class SafeClient(Client):
     """A client that survives odd messages, late answers and its own callbacks.
 
     `denials` says which subjects the server refuses us. `refusal` is why the last attempt to
-    connect came to nothing, if that does not pass by itself. With `tls_files` each connection
-    reads them anew. Unless it `follows` them, the servers that a server tells of are ignored:
-    they are nobody's choice, and may be anywhere. `on_lost` is called when the connection is
-    lost, and may not raise.
+    connect came to nothing, if that does not pass by itself. Each connection reads `tls_files`
+    and `identity_files` anew. Unless it `follows` them, the servers that a server tells of are
+    ignored: they are nobody's choice, and may be anywhere. `on_lost` is called when the
+    connection is lost, and may not raise.
     """
 
     msg_class: type[Msg] = SafeMsg
@@ -49,11 +50,13 @@ class SafeClient(Client):
         *,
         demands_tls: bool = False,
         tls_files: TlsFiles | None = None,
+        identity_files: IdentityFiles | None = None,
         follows: bool = True,
     ) -> None:
         super().__init__()
         self.demands_tls = demands_tls
         self._tls_files = tls_files
+        self._identity_files = identity_files or IdentityFiles()
         self._follows = follows
         self.denials = Denials()
         self._has_told_denial = False
@@ -144,13 +147,26 @@ class SafeClient(Client):
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""
         if initial_connection and self.demands_tls and not info.get("tls_required"):
-            if self._transport is not None:
-                # nats-py leaves it open when it connects again.
-                self._transport.close()  # type: ignore[no-untyped-call]  # it has no types here
+            self._hang_up()
             raise errors.SecureConnWantedError
         if not self._follows:
             info.pop("connect_urls", None)
         await super()._process_info(info, initial_connection)
+
+    def _connect_command(self) -> bytes:
+        """Says who we are. Raises `IdentityFileUnreadable`, which nats-py takes for an outage."""
+        try:
+            self._identity_files.require_again()
+        except errors.Error:
+            self._hang_up()
+            raise
+        command: bytes = super()._connect_command()
+        return command
+
+    def _hang_up(self) -> None:
+        """nats-py leaves the transport open when it connects again, and has no types here."""
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
 
     @property
     def ssl_context(self) -> ssl.SSLContext:

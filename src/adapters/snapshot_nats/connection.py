@@ -8,21 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nkeys
 from attrs import field, frozen
 
-from snapshot_domain.errors import Dependency, DependencyError, Misconfigured, Unavailable
+from snapshot_domain.errors import Dependency, DependencyError, Unavailable
 from snapshot_domain.tasks import within
 from snapshot_nats.client import SafeClient
 from snapshot_nats.errors import NATS_FAULTS
+from snapshot_nats.identity_files import IdentityFiles
 from snapshot_nats.refusals import Refusal, misconfigured
 from snapshot_nats.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
 
 _MAX_RECONNECT_ATTEMPTS = -1  # for ever; nats-py's default gives up after 60
-
-_CREDENTIAL_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 
 
 @frozen(kw_only=True)
@@ -69,12 +67,13 @@ async def connect(settings: ConnectionSettings) -> SafeClient:
     when one answers and refuses us, or we refuse it for its certificate or for speaking no TLS,
     or one of our files is none.
     """
-    if settings.credentials_file is not None:
-        _look_at(settings.credentials_file)
-    if settings.nkey_seed_file is not None:
-        _look_at_seed(settings.nkey_seed_file)
+    identity_files = IdentityFiles(settings.credentials_file, settings.nkey_seed_file)
+    identity_files.require()
     client = SafeClient(
-        demands_tls=settings.demands_tls, tls_files=settings.tls_files, follows=settings.follows
+        demands_tls=settings.demands_tls,
+        tls_files=settings.tls_files,
+        identity_files=identity_files,
+        follows=settings.follows,
     )
     try:
         await within(settings.connect_timeout.total_seconds(), _start(client, settings))
@@ -96,46 +95,6 @@ async def end_connection(client: SafeClient, timeout: timedelta) -> None:
         await within(timeout.total_seconds(), client.close())
     except NATS_FAULTS as error:
         _log.warning("the NATS connection did not close in order: %s", type(error).__name__)
-
-
-def _look_at(credentials_file: Path) -> None:
-    """Raises `Misconfigured` for a file that nats-py would read for ever, or fail on oddly."""
-    if not _holds_credentials(credentials_file):
-        raise Misconfigured(
-            Dependency.SOURCE,
-            f"the credentials file {credentials_file} cannot be read or is none",
-            expected="a NATS user JWT and its nkey seed",
-            next_step="make it with `nsc generate creds`, readable for this process",
-        )
-
-
-def _look_at_seed(seed_file: Path) -> None:
-    """Raises `Misconfigured` for a file whose error in nats-py would hold the seed."""
-    if not _holds_seed(seed_file):
-        raise Misconfigured(
-            Dependency.SOURCE,
-            f"the nkey seed file {seed_file} cannot be read or is none",
-            expected="the seed of a user's nkey, which begins with SU",
-            next_step="make it with `nk -gen user`, readable for this process",
-        )
-
-
-def _holds_seed(file: Path) -> bool:
-    """Looked at apart, as the credentials are."""
-    try:
-        nkeys.from_seed(bytearray(file.read_bytes().strip())).wipe()
-    except (OSError, ValueError, nkeys.NkeysError):
-        return False
-    return True
-
-
-def _holds_credentials(file: Path) -> bool:
-    """Looked at apart, so that no frame of an error has its content at hand."""
-    try:
-        content = file.read_bytes()
-    except OSError:
-        return False
-    return all(part in content for part in _CREDENTIAL_PARTS)
 
 
 async def _start(client: SafeClient, settings: ConnectionSettings) -> None:

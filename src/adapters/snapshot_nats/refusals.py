@@ -8,6 +8,7 @@ from attrs import frozen
 from nats import errors
 
 from snapshot_domain.errors import Dependency, Misconfigured
+from snapshot_nats.identity_files import IdentityFileUnreadable
 from snapshot_nats.tls import TlsFilesUnreadable
 
 
@@ -15,6 +16,7 @@ class Refusal(Enum):
     """Who refuses whom, and why; a word of a closed set, which holds no secret."""
 
     CREDENTIALS = auto()
+    IDENTITY_FILE = auto()
     NO_TLS = auto()
     TLS_FILES = auto()
     CERTIFICATE_UNTRUSTED = auto()
@@ -35,6 +37,11 @@ _FAULTS: Mapping[Refusal, _Row] = {
         "the NATS server refuses our credentials",
         "a user that it knows",
         "check the user, password, token, nkey, credentials file or client certificate",
+    ),
+    Refusal.IDENTITY_FILE: _Row(
+        "the credentials file or nkey seed file for NATS cannot be read or is none",
+        "a NATS user JWT and its nkey seed, or the seed alone",
+        "see the configured path and its mode",
     ),
     Refusal.NO_TLS: _Row(
         "the NATS server speaks no TLS",
@@ -84,6 +91,8 @@ def refusal_of(error: Exception) -> Refusal | None:
         return Refusal.OUR_CERTIFICATE if "ALERT" in (getattr(error, "reason", "") or "") else None
     if isinstance(error, errors.SecureConnWantedError):
         return Refusal.NO_TLS
+    if isinstance(error, IdentityFileUnreadable):
+        return Refusal.IDENTITY_FILE
     if isinstance(error, TlsFilesUnreadable):
         return Refusal.TLS_FILES
     if type(error) is errors.Error and "authorization violation" in str(error).lower():

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_ingest.core_dumps import refuse_core_dumps
+from snapshot_ingest.signals import INTERRUPTED
 
 _NAME = "snapshot-ingest"
 _FAILED = 1
 _MISUSED = 2
-_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         _fail_for_want_of(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - see the docstring
         places = traceback.extract_tb(error.__traceback__)
         for place in places:

@@ -31,8 +31,12 @@ class ContentFreeFormatter(logging.Formatter):
 def set_up_logging(level: str, handler: logging.Handler | None = None) -> None:
     """Logs to the handler, by default standard error; replaces what was set up before.
 
-    Of others only warnings and errors are logged, whatever the level.
+    Of others only warnings and errors are logged, whatever the level. A line that cannot be
+    written (a full disk, a closed pipe) is dropped without a word.
     """
+    # Or logging would print what went wrong with the line, and with it the error that was being
+    # handled when it was logged, as the driver made it.
+    logging.raiseExceptions = False
     handler = handler or logging.StreamHandler()
     handler.addFilter(lambda record: _is_ours(record) or record.levelno >= logging.WARNING)
     handler.setFormatter(ContentFreeFormatter())

@@ -15,6 +15,7 @@ from snapshot_ingest.connections import openbao, postgres_pool
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_openbao import TransitDecryptor
 from snapshot_postgres import PostgresTenantRows, connected
+from support.at_work import at_work
 from support.installation import Fleet, Installation
 from support.messages import MORNING
 from support.openbao import RawOpenBao
@@ -81,7 +82,7 @@ async def test_what_comes_while_a_tenant_is_frozen_waits_and_is_stored_afterward
     assert (await shred(installation, fleet, "--restore")).code == 0
     async with (
         open_ingestion(installation.ready.settings) as ingestion,
-        ingestion.running(),
+        at_work(ingestion),
     ):
 
         async def is_stored() -> bool:
@@ -102,7 +103,7 @@ async def test_a_worker_with_a_warm_data_key_goes_on_and_a_new_one_does_not(
 ) -> None:
     await installation.register(fleet)
     envelope = installation.in_format("envelope")
-    async with open_ingestion(envelope.ready.settings) as ingestion, ingestion.running():
+    async with open_ingestion(envelope.ready.settings) as ingestion, at_work(ingestion):
         for rows, text in ((1, "before"), (2, "while frozen")):
             await installation.publish(fleet, fleet.body(text, MORNING + rows * _HOUR))
 

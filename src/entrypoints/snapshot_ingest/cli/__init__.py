@@ -73,7 +73,8 @@ def run(context: typer.Context) -> None:
 def up(
     context: typer.Context,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where it keeps everything [snapshot-ingest-data].")
+        Path | None,
+        typer.Option(help="Where it keeps everything; if not given, snapshot-ingest-data."),
     ] = None,
     ephemeral: Annotated[bool, typer.Option(help="Throw everything away at the end.")] = False,
     simulate: Annotated[
@@ -131,6 +132,9 @@ def publish(
     register: Annotated[
         bool, typer.Option(help="Register tenant, devices and key first, for demonstrations.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which device each path is.")
+    ] = False,
 ) -> None:
     """Publish files on the stream as the poller would."""
     from snapshot_ingest.commands.publish import PublishOptions
@@ -147,6 +151,7 @@ def publish(
         repeat=repeat,
         rate=rate,
         register=register,
+        dry_run=dry_run,
     )
     asyncio.run(command(given(context).settings(), asked))
 

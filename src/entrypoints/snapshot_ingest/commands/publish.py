@@ -24,7 +24,10 @@ _WINDOW_MESSAGES = 64
 
 @frozen
 class PublishOptions:
-    """What the command line asks for. `rate` is in messages a second, None for no bound."""
+    """What the command line asks for. `rate` is in messages a second, None for no bound.
+
+    With `dry_run`, nothing is published, and no server is asked.
+    """
 
     paths: Sequence[Path]
     tenant_id: TenantId
@@ -32,10 +35,14 @@ class PublishOptions:
     repeat: int
     rate: float | None
     register: bool
+    dry_run: bool = False
 
 
 async def publish(settings: Settings, options: PublishOptions) -> None:
-    """Publishes all, and says how many. Raises `PublishError` and the source's errors."""
+    """Publishes all, and says how many; or only says which devices there are.
+
+    Raises `PublishError` and the source's errors.
+    """
     workload = FilesWorkload(
         publication_of(
             options.paths,
@@ -45,6 +52,9 @@ async def publish(settings: Settings, options: PublishOptions) -> None:
             repeat=options.repeat,
         )
     )
+    if options.dry_run:
+        _list_devices(workload)
+        return
     if options.register:
         await _register(settings, workload)
     client = await connect(nats_connection(settings.nats))
@@ -54,6 +64,13 @@ async def publish(settings: Settings, options: PublishOptions) -> None:
         await client.close()
     devices = len(workload.publication.devices)
     Console().print(f"published {published} snapshots of {devices} devices", highlight=False)
+
+
+def _list_devices(workload: FilesWorkload) -> None:
+    """A line for each device: its id, which `show` takes, and its file or folder."""
+    for device in workload.publication.devices:
+        path = str(device.path)
+        print(device.device_id, path if path.isprintable() else repr(path))  # noqa: T201 - the command's output
 
 
 async def _register(settings: Settings, workload: FilesWorkload) -> None:

@@ -7,15 +7,18 @@ from snapshot_ingest.http.app import http_app
 from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import Settings
-from snapshot_ingest.signals import first_of, stop_signals
+from snapshot_ingest.signals import first_of, leave_within, stop_signals
 
 logger = logging.getLogger(__name__)
 
+# Enough to give back what is in hand, if NATS answers; else it comes again after its deadline.
+_HURRIED_SECONDS = 1.0
+
 
 async def run(settings: Settings) -> None:
-    """Ingests until SIGINT or SIGTERM, then finishes what is in hand."""
+    """Ingests until SIGINT or SIGTERM, then finishes what is in hand; a second one ends it."""
     return_large_blocks()
-    with stop_signals() as stopping:
+    with stop_signals(at_second=lambda: leave_within(_HURRIED_SECONDS)) as stopping:
         async with (
             open_ingestion(settings) as ingestion,
             serving(http_app(ingestion.registry, ingestion.faults), settings.http) as url,

@@ -151,7 +151,11 @@ class WorkerSettings:
 
 @frozen(kw_only=True)
 class ReaderSettings:
-    """`[reader]`: the credentials that may open stored snapshots; only `show` has them."""
+    """`[reader]`: the credentials that may open stored snapshots and rejected messages.
+
+    `show`, `quarantine list`, `show` and `replay`, `convert` and `shred --forever` use them; a
+    worker has none.
+    """
 
     postgres: PostgresSettings = field(factory=PostgresSettings)
     openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
