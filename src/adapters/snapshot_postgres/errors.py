@@ -71,8 +71,7 @@ _NEXT_STEP_BY_SQLSTATE = {
     "28": "check the user, the password and pg_hba.conf",
     "3D000": "create the database or correct its name",
     "3F000": "run `snapshot-ingest migrate`",
-    "42501": "have the tables' owner run the role's file of deploy/postgres for it: ingest.sql, "
-    "reader.sql or operator.sql; `snapshot-ingest migrate` takes that owner",
+    "42501": "grant the role its rights, as after each `snapshot-ingest migrate`: deploy/postgres",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
     "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "client": "check the connection's settings, above all the address and ca_file",
