@@ -95,7 +95,7 @@ def test_an_error_tells_sqlstate_and_constraint_and_no_row() -> None:
     [
         ("28P01", "user, the password"),
         ("3D000", "create the database"),
-        ("42501", "run the role's file of deploy/postgres"),
+        ("42501", "grant the role its rights"),
         ("42883", "snapshot-ingest migrate"),
         ("26000", "statement_cache_size"),
     ],

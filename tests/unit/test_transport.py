@@ -253,7 +253,7 @@ def test_the_documented_example_is_taken_and_speaks_tls_to_all(tmp_path: Path) -
     config = tmp_path / "snapshot-ingest.toml"
     config.write_text(dedent(text.partition("   ```toml\n")[2].partition("   ```\n")[0]))
     settings = load_settings(config, (), {})
-    assert nats_connection(evolve(settings.nats, credentials_file=None)).demands_tls
+    assert nats_connection(evolve(settings.nats, user=None, password_file=None)).demands_tls
     assert settings.openbao.url == "https://openbao.example:8200"
     for section in (settings, settings.reader, settings.operator, settings.admin):
         assert section.postgres.dsn is not None
