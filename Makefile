@@ -5,6 +5,7 @@ BIN     := .venv/bin
 PYTEST  := $(BIN)/pytest
 DEVICES ?= 3000
 # Most of a test's time is waiting for a server: two jobs take two thirds of the time of one.
+# The slow files come first, so that no job is left with one at the end.
 JOBS    ?= 2
 SEEDS   ?= 2000
 FIRST   ?= 0
@@ -46,7 +47,7 @@ check: .venv/installed ## lint, types, the direction of dependencies, and where 
 
 .PHONY: test
 test: .venv/installed ## all tests that need only wheels, on the real servers
-	$(PYTEST) -n $(JOBS) --dist loadfile tests/unit tests/integration
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests/integration tests/unit
 
 .PHONY: test-unit
 test-unit: .venv/installed ## the tests without a server: seconds
