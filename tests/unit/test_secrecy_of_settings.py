@@ -21,6 +21,7 @@ _READING = [
     "snapshot_ingest.settings.file:values_of_file",
     "snapshot_ingest.settings.checks:check",
     "snapshot_ingest.settings.checks:_check_transport",
+    "snapshot_ingest.settings.checks:_check_mounts",
     "snapshot_ingest.settings.transport:nats_servers",
     "snapshot_ingest.settings.transport:openbao_url",
     "snapshot_ingest.settings.transport:postgres_dsn",
