@@ -20,7 +20,6 @@ _READING = [
     "snapshot_ingest.settings.loading:_from_overrides",
     "snapshot_ingest.settings.file:values_of_file",
     "snapshot_ingest.settings.checks:check",
-    "snapshot_ingest.settings.checks:_check_mounts",
     "snapshot_ingest.settings.checks:_check_transport",
     "snapshot_ingest.settings.checks:_check_mounts",
     "snapshot_ingest.settings.transport:nats_servers",
