@@ -318,6 +318,7 @@ async def test_whoever_decides_second_sees_what_the_first_one_committed(world: R
             await first.fetch(
                 "SELECT * FROM snapshot_ingest.store_batch(ARRAY[$1::uuid], ARRAY[$2::uuid],"
                 " ARRAY[$3::timestamptz], ARRAY[1000::bigint], ARRAY[$4::bytea],"
+                " ARRAY[NULL::uuid], ARRAY[NULL::bytea],"
                 " ARRAY[$5::text], ARRAY['transit'], ARRAY[1], ARRAY[0::smallint])",
                 device("r1"),
                 tenant("acme"),

@@ -113,9 +113,17 @@ async def test_a_refused_copy_refuses_the_late_snapshot_and_leaves_the_run_whole
 @pytest.mark.parametrize(
     ("damage", "expected", "advice"),
     [
-        ("REVOKE INSERT ON router_config_snapshots FROM {role}", "42501", r"run .*ingest\.sql"),
-        ("REVOKE SELECT ON devices FROM {role}", "42501", r"run .*ingest\.sql"),
-        ("REVOKE USAGE ON SCHEMA snapshot_ingest FROM {role}", "42501", r"run .*ingest\.sql"),
+        (
+            "REVOKE INSERT ON router_config_snapshots FROM {role}",
+            "42501",
+            "deploy/postgres",
+        ),
+        ("REVOKE SELECT ON devices FROM {role}", "42501", "deploy/postgres"),
+        (
+            "REVOKE USAGE ON SCHEMA snapshot_ingest FROM {role}",
+            "42501",
+            "deploy/postgres",
+        ),
         ("DROP TABLE router_config_snapshots", "42P01", "run `snapshot-ingest migrate`"),
         ("DROP SCHEMA snapshot_ingest CASCADE", "3F000", "run `snapshot-ingest migrate`"),
     ],

@@ -49,7 +49,7 @@ async def test_a_stop_while_it_publishes_ends_in_order(
         await _stopped_while_publishing(up, data_dir)
         assert len(processes_of(data_dir)) > 3
         (up.signal_group if whole_group else up.signal)(signal)
-        assert await up.ended() == 0
+        assert await up.ended() == 0, up.stderr
         assert "Traceback" not in up.stderr
     assert _adds_up(up.summary)
     assert 0 < up.summary["stored"] < 3_000
@@ -64,7 +64,7 @@ async def test_a_stop_while_the_servers_start_ends_in_order(tmp_path: Path) -> N
     ) as up:
         await until((data_dir / "stack.lock").exists, every_seconds=0.01)
         up.signal_group(SIGINT)
-        assert await up.ended() == 0
+        assert await up.ended() == 0, up.stderr
     assert _adds_up(up.summary)
     assert processes_of(data_dir) == []
 
@@ -75,7 +75,7 @@ async def test_an_ephemeral_one_leaves_no_file_behind(tmp_path: Path) -> None:
         root = Path(up.stderr.partition("connect with ")[2].strip()).parents[1]
         assert (root / "stack" / "stack.json").exists()
         up.signal_group(SIGINT)
-        assert await up.ended() == 0
+        assert await up.ended() == 0, up.stderr
     assert not root.exists()
     assert processes_of(root) == []
     assert b"published" in up.stdout

@@ -162,14 +162,18 @@ class PostgresWorld:
 
     async def runs(self, device: DeviceId) -> Sequence[RawRun]:
         """See RepositoryWorld; on the way, the head must point at the newest run."""
-        runs = await self.admin.fetch(
-            "SELECT * FROM snapshot_ingest.snapshots WHERE device_id = $1"
-            " ORDER BY collected_at, sequence, snapshot_id",
-            device,
-        )
-        head = await self.admin.fetchrow(
-            "SELECT * FROM snapshot_ingest.heads WHERE device_id = $1", device
-        )
+        async with (
+            self.admin.acquire(timeout=10) as connection,
+            connection.transaction(isolation="repeatable_read"),
+        ):
+            runs = await connection.fetch(
+                "SELECT * FROM snapshot_ingest.snapshots WHERE device_id = $1"
+                " ORDER BY collected_at, sequence, snapshot_id",
+                device,
+            )
+            head = await connection.fetchrow(
+                "SELECT * FROM snapshot_ingest.heads WHERE device_id = $1", device
+            )
         if runs:
             assert head is not None
             for column in ("snapshot_id", "tenant_id", "digest", "collected_at", "sequence"):

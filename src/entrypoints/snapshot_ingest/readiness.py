@@ -1,10 +1,10 @@
 """Whether ingestion could work now: source, repository and cipher really answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from snapshot_domain.digests import Digests
-from snapshot_domain.errors import DependencyError
+from snapshot_domain.errors import Dependency, DependencyError
 from snapshot_domain.intake import Intake
 from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
 from snapshot_domain.tasks import within
@@ -26,12 +26,12 @@ class Readiness:
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        self._checks: Mapping[str, Callable[[], Awaitable[None]]] = {
-            "source": source.check,
-            "repository": repository.check,
-            "cipher": cipher.check,
-            "digests": digests.check,
-        }
+        self._checks: Sequence[tuple[Dependency, Callable[[], Awaitable[None]]]] = (
+            (Dependency.SOURCE, source.check),
+            (Dependency.REPOSITORY, repository.check),
+            (Dependency.CIPHER, cipher.check),
+            (Dependency.REPOSITORY, digests.check),
+        )
         self._intake = intake
         self._clock = clock
         self._timeout_seconds = timeout_seconds
@@ -53,18 +53,18 @@ class Readiness:
 
     async def _ask(self) -> Mapping[str, str]:
         answers = await asyncio.gather(
-            *(self._fault_of(check()) for check in self._checks.values())
+            *(self._fault_of(asked, check()) for asked, check in self._checks)
         )
-        return {name: fault for name, fault in zip(self._checks, answers, strict=True) if fault}
+        return {str(failed): fault for failed, fault in reversed(answers) if fault}
 
-    async def _fault_of(self, check: Awaitable[None]) -> str:
-        """What is wrong, in our own words; empty if nothing is."""
+    async def _fault_of(self, asked: Dependency, check: Awaitable[None]) -> tuple[Dependency, str]:
+        """Who fails, and what is wrong in our own words; that is empty if nothing is."""
         try:
             await within(self._timeout_seconds, check)
         except DependencyError as fault:
-            return str(fault)
+            return fault.dependency, str(fault)
         except TimeoutError:
-            return f"no answer within {self._timeout_seconds:g} s"
+            return asked, f"no answer within {self._timeout_seconds:g} s"
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is not ready
-            return f"unforeseen {type(fault).__name__}"
-        return ""
+            return asked, f"unforeseen {type(fault).__name__}"
+        return asked, ""
