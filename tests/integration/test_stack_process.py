@@ -67,6 +67,46 @@ async def test_a_server_that_ends_before_it_is_ready_is_one_clear_line(tmp_path:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def _meets_ctrl_c(tmp_path: Path, times: int, rest: str) -> Command:
+    """Dies of SIGINT when it is first run, so many times, and then does the rest."""
+    runs = tmp_path / "runs"
+    return _shell(
+        tmp_path,
+        f"echo run >> '{runs}'; [ $(wc -l < '{runs}') -gt {times} ] || kill -INT $$; {rest}",
+    )
+
+
+async def test_a_server_that_met_a_ctrl_c_before_it_had_its_session_is_started_again(
+    tmp_path: Path,
+) -> None:
+    ready = tmp_path / "ready"
+    command = _meets_ctrl_c(tmp_path, 1, f": > '{ready}'; exec sleep 60")
+    descriptor = os.open("/dev/null", os.O_RDONLY)
+    process = ServerProcess(command, kept_open=descriptor)
+
+    async def is_ready(_pid: int) -> bool:
+        return ready.exists()
+
+    try:
+        await process.wait_until_ready(is_ready, within=10 * _SECOND)
+        assert is_running(process.pid)
+    finally:
+        await process.kill()
+        os.close(descriptor)
+
+
+async def test_a_program_that_met_a_ctrl_c_before_it_had_its_session_is_run_again(
+    tmp_path: Path,
+) -> None:
+    await run_to_end(_meets_ctrl_c(tmp_path, 1, "exit 0"), within=10 * _SECOND)
+
+
+async def test_a_program_that_dies_of_it_again_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="shell ended with exit code -2"):
+        await run_to_end(_meets_ctrl_c(tmp_path, 2, "exit 0"), within=10 * _SECOND)
+    assert (tmp_path / "runs").read_text() == "run\n" * 2
+
+
 async def test_a_server_that_never_answers_is_one_clear_line(stubborn: ServerProcess) -> None:
     with pytest.raises(StackError, match="shell does not answer; expected it to be ready"):
         await stubborn.wait_until_ready(_never, within=0.1 * _SECOND)

@@ -21,6 +21,10 @@ from snapshot_ingest.stack.waiting import POLL_SECONDS, came_true
 _STOP_DEADLINE = timedelta(seconds=15)
 _KILL_DEADLINE = timedelta(seconds=5)
 
+# A Ctrl-C may reach a child that has not got its own session yet. It has done nothing so far,
+# and is started once more: whoever stops us waits for an orderly end.
+_MET_CTRL_C = -Signals.SIGINT
+
 # Nothing is inherited: variables such as PGDATA, BAO_ADDR or VAULT_LOG_LEVEL would change what
 # the servers do.
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
@@ -55,7 +59,9 @@ class ServerProcess:
 
     def __init__(self, command: Command, *, kept_open: int) -> None:
         self._command = command
+        self._kept_open = kept_open
         self._child = _spawn(command, kept_open=kept_open)
+        self._is_second = False
 
     @property
     def pid(self) -> int:
@@ -74,7 +80,10 @@ class ServerProcess:
         deadline = time.monotonic() + within.total_seconds()
         while not await is_ready(self.pid):
             code = self._child.poll()
-            if code is not None:
+            if code == _MET_CTRL_C and not self._is_second:
+                self._child = _spawn(command, kept_open=self._kept_open)
+                self._is_second = True
+            elif code is not None:
                 raise StackError(
                     f"{command.name} ended with exit code {code} before it was ready",
                     expected="it to serve",
@@ -119,6 +128,18 @@ async def run_to_end(command: Command, *, stdin: bytes = b"", within: timedelta)
     Raises:
         StackError: it failed, or it took too long.
     """
+    code = await _exit_code(command, stdin, within)
+    if code == _MET_CTRL_C:
+        code = await _exit_code(command, stdin, within)
+    if code != 0:
+        raise StackError(
+            f"{command.name} ended with exit code {code}",
+            expected="exit code 0",
+            next_step=f"its log says why: {command.log_file}",
+        )
+
+
+async def _exit_code(command: Command, stdin: bytes, within: timedelta) -> int:
     child = _spawn(command, stdin=stdin)
     try:
         await came_true(lambda: child.poll() is not None, within=within)
@@ -126,13 +147,8 @@ async def run_to_end(command: Command, *, stdin: bytes = b"", within: timedelta)
         # With its own children: a helper that lives on would write into what is cleared away.
         if child.poll() is None:
             os.killpg(child.pid, Signals.SIGKILL)
-        code = child.wait(_KILL_DEADLINE.total_seconds())
-    if code != 0:
-        raise StackError(
-            f"{command.name} ended with exit code {code}",
-            expected="exit code 0",
-            next_step=f"its log says why: {command.log_file}",
-        )
+        child.wait(_KILL_DEADLINE.total_seconds())
+    return child.returncode
 
 
 def is_running(pid: int) -> bool:
