@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from signal import Signals
 
 import pytest
 import pytest_asyncio
+from attrs import evolve
 
 from snapshot_ingest.stack import StackError
 from snapshot_ingest.stack.process import Command, ServerProcess, is_running, run_to_end
@@ -70,10 +72,11 @@ async def test_a_server_that_ends_before_it_is_ready_is_one_clear_line(tmp_path:
 def _meets_ctrl_c(tmp_path: Path, times: int, rest: str) -> Command:
     """Dies of SIGINT when it is first run, so many times, and then does the rest."""
     runs = tmp_path / "runs"
-    return _shell(
-        tmp_path,
-        f"echo run >> '{runs}'; [ $(wc -l < '{runs}') -gt {times} ] || kill -INT $$; {rest}",
-    )
+    script = f"echo run >> '{runs}'; [ $(wc -l < '{runs}') -gt {times} ] || kill -INT $$; {rest}"
+    # In the background of a shell SIGINT is ignored, and a shell cannot take that back.
+    heard = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    heard += f"os.execl('/bin/sh', 'sh', '-c', {script!r})"
+    return evolve(_shell(tmp_path, script), argv=(sys.executable, "-c", heard))
 
 
 async def test_a_server_that_met_a_ctrl_c_before_it_had_its_session_is_started_again(
