@@ -68,6 +68,15 @@ def plain_refused() -> Misconfigured:
     )
 
 
+def key_gone() -> Misconfigured:
+    """What whoever would make another key is told, where the one of keyed digests is gone."""
+    return Misconfigured(
+        Dependency.REPOSITORY,
+        "digests are keyed here, and their key is gone",
+        next_step="restore it from a backup: another one would store every text once more",
+    )
+
+
 class Digests(Protocol):
     """Says whether digests are keyed, and with what."""
 

@@ -21,11 +21,12 @@ async def postgres(stack: EmbeddedStack) -> AsyncIterator[OperatedWorld]:
 class TestPostgresKeyedDigests(KeyedDigestsContract):
     @pytest.fixture
     async def world(self, postgres: OperatedWorld) -> OperatedWorld:
-        await postgres.admin.execute("DELETE FROM snapshot_ingest.digest_keys")
+        await postgres.begin_without_keyed_digests()
         return postgres
 
 
 async def test_the_head_is_swapped_with_its_run(postgres: OperatedWorld) -> None:
+    await postgres.begin_without_keyed_digests()
     ledger = Ledger(postgres)
     await ledger.begin()
     await ledger.stored("A", 1)
@@ -41,6 +42,7 @@ async def test_the_head_is_swapped_with_its_run(postgres: OperatedWorld) -> None
 async def test_a_swap_sees_what_whoever_holds_the_device_made_of_its_text(
     postgres: OperatedWorld,
 ) -> None:
+    await postgres.begin_without_keyed_digests()
     ledger = Ledger(postgres)
     await ledger.begin()
     await ledger.stored("A", 1)
@@ -60,9 +62,9 @@ async def test_a_swap_sees_what_whoever_holds_the_device_made_of_its_text(
 
 
 async def test_a_worker_with_plain_digests_is_told_what_to_set(postgres: OperatedWorld) -> None:
+    await postgres.begin_without_keyed_digests()
     ledger = Ledger(postgres)
     await ledger.begin()
     await ledger.keep_key()
     with pytest.raises(Misconfigured, match='set digest = "keyed" for every worker'):
         await ledger.tell("A", 1)
-    await postgres.admin.execute("DELETE FROM snapshot_ingest.digest_keys")

@@ -34,6 +34,15 @@ class OperatedWorld(PostgresWorld):
         """See KeyedDigestsWorld."""
         return PostgresDigestKeys(self.pool)
 
+    async def lose_digest_key(self) -> None:
+        """See KeyedDigestsWorld."""
+        await self.admin.execute("DELETE FROM snapshot_ingest.digest_keys")
+
+    async def begin_without_keyed_digests(self) -> None:
+        """Whatever tests ran before on this database."""
+        await self.lose_digest_key()
+        await self.admin.execute("UPDATE snapshot_ingest.heads SET digest_key = NULL")
+
     @property
     def digest_records(self) -> PostgresDigestRecords:
         """See KeyedDigestsWorld."""

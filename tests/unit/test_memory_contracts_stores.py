@@ -34,6 +34,9 @@ class _MemoryStores:
         self.digest_records = MemoryDigestRecords(self.repository)
         self.quarantine = MemoryQuarantine()
 
+    async def lose_digest_key(self) -> None:
+        self.repository.digest_key = None
+
     async def register(self, device: DeviceId, tenant: TenantId) -> None:
         self.directory.register(device, tenant)
 

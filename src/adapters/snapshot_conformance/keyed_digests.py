@@ -43,6 +43,10 @@ class KeyedDigestsWorld(RepositoryWorld, Protocol):
         """An adapter under test."""
         ...
 
+    async def lose_digest_key(self) -> None:
+        """Takes the kept key away behind the adapters' back, as a bad restore does."""
+        ...
+
     @property
     def digest_records(self) -> DigestRecords:
         """An adapter under test."""
@@ -133,6 +137,16 @@ class KeyedDigestsContract:
         keys = [WrappedDigestKey(DigestKeyId(uuid4()), f"vault:v1:{n}") for n in range(5)]
         kept = await asyncio.gather(*(world.digest_keys.keep(key) for key in keys))
         assert len(set(kept)) == 1
+
+    async def test_where_the_key_of_keyed_digests_is_gone_no_other_is_kept(
+        self, world: KeyedDigestsWorld, ledger: Ledger
+    ) -> None:
+        await ledger.keep_key()
+        await ledger.tell_keyed("A", 1)
+        await world.lose_digest_key()
+        with pytest.raises(Misconfigured):
+            await ledger.keep_key()
+        assert await world.digest_keys.kept() is None
 
     async def test_beside_a_key_no_plain_digest_is_stored(self, ledger: Ledger) -> None:
         await ledger.keep_key()

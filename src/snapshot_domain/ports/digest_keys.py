@@ -15,6 +15,7 @@ class DigestKeys(Protocol):
     async def keep(self, key: WrappedDigestKey) -> WrappedDigestKey:
         """Keeps the key unless there is one already, and returns the one that is kept now.
 
-        From then on nothing is stored whose digest is plain.
+        From then on nothing is stored whose digest is plain. Raises `Misconfigured` where there
+        is none and digests are keyed: theirs is gone.
         """
         ...

@@ -34,6 +34,7 @@ async def _ask(installation: Installation, statement: str, *arguments: object) -
 async def ours(installation: Installation, fleet: Fleet) -> Installation:
     """A registered device in a database without a digest key, whatever tests ran before."""
     await _ask(installation, "DELETE FROM snapshot_ingest.digest_keys")
+    await _ask(installation, "UPDATE snapshot_ingest.heads SET digest_key = NULL")
     await installation.register(fleet)
     return installation
 
