@@ -120,13 +120,22 @@ class KeyedDigests:
     async def key(self) -> DigestKey:
         """See Digests."""
         if self._key is None:
-            wrapped = await self.keys.kept() or await self.keys.keep(await self._made())
+            wrapped = await self.keys.kept() or await self._first()
             self._key = DigestKey(wrapped.key_id, await self._unwrapped(wrapped))
         return self._key
 
     async def check(self) -> None:
-        """See Digests."""
+        """See Digests. A key that is not the kept one any more is let go of."""
+        kept = await self.keys.kept()
+        if self._key is not None and (kept is None or kept.key_id != self._key.key_id):
+            self._key = None
         await self.key()
+
+    async def _first(self) -> WrappedDigestKey:
+        """A new key, kept only once it was seen to open: there is no way back from it."""
+        made = await self._made()
+        await self._unwrapped(made)
+        return await self.keys.keep(made)
 
     async def _made(self) -> WrappedDigestKey:
         key = Secret(secrets.token_bytes(_KEY_BYTES))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.batch import Batch, Candidate
@@ -256,7 +256,11 @@ def _encrypted(candidate: Candidate) -> EncryptedSnapshot:
 def _notices(batch: Batch) -> list[SnapshotNotice]:
     return [
         SnapshotNotice(
-            batch.candidates[index].key, outcome.snapshot_id, outcome.previous_id, outcome.next_id
+            # A plain digest is nobody's business where digests are keyed.
+            evolve(batch.candidates[index].key, keying=None),
+            outcome.snapshot_id,
+            outcome.previous_id,
+            outcome.next_id,
         )
         for index, outcome in enumerate(batch.outcomes)
         if isinstance(outcome, Stored)

@@ -72,7 +72,7 @@ class Keying:
     """The key that a keyed digest was made with, and the plain digest that it was made of."""
 
     key_id: DigestKeyId
-    plain: Digest
+    plain: Digest = field(repr=False)
 
 
 @frozen

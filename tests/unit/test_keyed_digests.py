@@ -22,7 +22,7 @@ from snapshot_domain.outcome import (
 from snapshot_domain.policy import HashPolicy, IngestPolicy
 from snapshot_domain.ports import CipherItem, OwnKey
 from snapshot_domain.secret import Secret
-from snapshot_memory import MemoryCipher, MemoryDecryptor, MemoryDigestKeys
+from snapshot_memory import MemoryCipher, MemoryDecryptor, MemoryDigestKeys, MemoryKeyring
 from support.faults import FaultyCipher
 from support.memory_world import MemoryWorld
 from support.messages import MORNING, tenant
@@ -165,6 +165,35 @@ async def test_a_key_that_cannot_be_made_is_no_key(world: MemoryWorld) -> None:
     with pytest.raises(Unavailable, match="sealed"):
         await digests.key()
     assert await keys.kept() is None
+
+
+async def test_a_key_that_does_not_open_is_not_kept(world: MemoryWorld) -> None:
+    keys = MemoryDigestKeys(world.repository)
+    elsewhere = MemoryKeyring()
+    elsewhere.create(OwnKey.DIGEST)
+    digests = KeyedDigests(keys, MemoryCipher(elsewhere), MemoryDecryptor(world.keyring))
+    with pytest.raises(Misconfigured, match="does not open"):
+        await digests.key()
+    assert await keys.kept() is None
+
+
+async def test_a_key_that_is_not_the_kept_one_any_more_is_let_go_of(world: MemoryWorld) -> None:
+    digests = world.with_keyed_digests()
+    former = await digests.key()
+    world.repository.digest_key = None
+    other = world.with_keyed_digests()
+    await other.check()
+    await digests.check()
+    assert (await digests.key()).key_id == (await other.key()).key_id != former.key_id
+
+
+async def test_listeners_are_not_told_the_plain_digest(world: MemoryWorld) -> None:
+    world.with_keyed_digests()
+    world.publish("secret")
+    await world.ingest()
+    [notice] = world.listener.notices
+    assert notice.key.keying is None
+    assert plain("secret") not in repr(notice)
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])

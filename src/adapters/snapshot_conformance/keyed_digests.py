@@ -95,7 +95,8 @@ class Ledger(Story):
         return DigestSwap(record, self.digest_key.of(self.tenant, record.digest), ciphertext)
 
     async def swap(self, *swaps: DigestSwap) -> set[object]:
-        """Those that were swapped."""
+        """Those that were swapped, with the key that is kept."""
+        await self.keep_key()
         return set(await self._world.digest_records.swap(self.digest_key.key_id, swaps))
 
     def keyed_digest(self, text: str) -> Digest:
@@ -253,12 +254,13 @@ class KeyedDigestsContract:
     async def test_a_run_whose_row_is_gone_loses_its_plain_digest_too(self, ledger: Ledger) -> None:
         gone = await ledger.stored("A", 1)
         await ledger.store_enveloped(2)
+        await ledger.stored("B", 3)
         await ledger.world.delete_row(gone.snapshot_id)
         for run in await ledger.world.runs(ledger.device):
-            if run.snapshot_id != gone.snapshot_id:
+            if run.start == ledger.at(2):
                 await ledger.world.delete_row(run.snapshot_id)
         swaps = [ledger.swap_of(each) for each in await ledger.plain()]
-        assert len(await ledger.swap(*swaps)) == 2
+        assert len(await ledger.swap(*swaps)) == 3
         assert await ledger.plain() == []
 
     async def test_a_text_that_is_bound_to_its_digest_comes_with_its_key_and_goes_along(
@@ -273,6 +275,31 @@ class KeyedDigestsContract:
         [row] = await ledger.world.rows(ledger.device)
         assert row.ciphertext == renewed.text
         assert row.digest == ledger.keyed_digest("enveloped").hex
+
+    async def test_nothing_is_swapped_with_a_key_that_is_not_the_kept_one(
+        self, world: KeyedDigestsWorld, ledger: Ledger
+    ) -> None:
+        await ledger.stored("A", 1)
+        await ledger.keep_key()
+        swaps = [ledger.swap_of(each) for each in await ledger.plain()]
+        with pytest.raises(Misconfigured):
+            await world.digest_records.swap(DigestKeyId(uuid4()), swaps)
+        assert len(await ledger.plain()) == 1
+
+    async def test_with_another_key_than_the_kept_one_nothing_is_stored(
+        self, world: KeyedDigestsWorld, ledger: Ledger
+    ) -> None:
+        await ledger.keep_key()
+        await ledger.tell_keyed("A", 1)
+        ledger.digest_key = DigestKey(DigestKeyId(uuid4()), Secret(bytes(32)))
+        with pytest.raises(Misconfigured):
+            await ledger.tell_keyed("A", 2)
+        await world.lose_digest_key()
+        with pytest.raises(Misconfigured):
+            await ledger.tell_keyed("A", 3)
+        with pytest.raises(Misconfigured):
+            await ledger.tell("A", 4)
+        assert len(await world.runs(ledger.device)) == 1
 
     async def test_without_a_new_text_a_bound_one_keeps_its_digest(self, ledger: Ledger) -> None:
         await ledger.store_enveloped(1)

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import define, evolve
 
+from snapshot_domain.digests import key_gone
 from snapshot_domain.model import DeviceId, DigestKeyId, SnapshotId, TenantId
 from snapshot_domain.ports import DigestRecord, DigestSwap
 from snapshot_memory.hash_repository import MemoryHashRepository, Run
@@ -36,6 +37,9 @@ class MemoryDigestRecords:
         self, key_id: DigestKeyId, swaps: Sequence[DigestSwap]
     ) -> AbstractSet[SnapshotId]:
         """See DigestRecords."""
+        kept = self._repository.digest_key
+        if kept is None or kept.key_id != key_id:
+            raise key_gone()
         swapped = set()
         for swap in swaps:
             if swap.record in self._plain(swap.record.tenant_id):

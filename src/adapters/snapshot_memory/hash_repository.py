@@ -8,7 +8,7 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from snapshot_domain.digests import plain_refused
+from snapshot_domain.digests import key_gone, plain_refused
 from snapshot_domain.model import (
     Ciphertext,
     DataKeyId,
@@ -74,8 +74,7 @@ class MemoryHashRepository:
 
     async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
         """See HashRepository."""
-        if self.digest_key is not None and any(each.key.keying is None for each in batch):
-            raise plain_refused()
+        self._refuse_other_keys(batch)
         answers: dict[int, StoreAnswer] = {}
         for index in sorted(range(len(batch)), key=lambda index: batch[index].key.position):
             answers[index] = self._store_one(batch[index])
@@ -89,6 +88,16 @@ class MemoryHashRepository:
         key = ciphertext.wrapped_key
         if key is not None:
             self.data_keys.setdefault(key.key_id, key)
+
+    def _refuse_other_keys(self, batch: Sequence[EncryptedSnapshot]) -> None:
+        """A digest that is not under the kept key could not be compared with those that are."""
+        kept = None if self.digest_key is None else self.digest_key.key_id
+        used = {None if each.key.keying is None else each.key.keying.key_id for each in batch}
+        runs = [run for each in batch for run in self.timelines.get(each.key.device_id, [])]
+        if kept is None and (used - {None} or any(run.digest_key_id for run in runs)):
+            raise key_gone()
+        if kept is not None and used - {kept}:
+            raise plain_refused()
 
     def _store_one(self, snapshot: EncryptedSnapshot) -> StoreAnswer:
         key = snapshot.key

@@ -1,6 +1,6 @@
 """DigestKeys over our table of one row."""
 
-from snapshot_domain.errors import Dependency
+from snapshot_domain.errors import Dependency, Unavailable
 from snapshot_domain.model import DigestKeyId, WrappedDigestKey
 from snapshot_postgres.database import Database
 from snapshot_postgres.pool import Pool
@@ -23,4 +23,7 @@ class PostgresDigestKeys:
     async def keep(self, key: WrappedDigestKey) -> WrappedDigestKey:
         """See DigestKeys."""
         await self._database.ask(query("keep_digest_key", "digests.sql"), key.key_id, key.text)
-        return await self.kept() or key
+        kept = await self.kept()
+        if kept is None:
+            raise Unavailable(Dependency.REPOSITORY, "the digest key was taken away again")
+        return kept

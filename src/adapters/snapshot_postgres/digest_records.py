@@ -66,7 +66,7 @@ class PostgresDigestRecords:
                 self._database,
                 query("swap", "digests.sql"),
                 [tenant_id, key_id, *_swap_columns(ours)],
-                [new for each in ours if (new := each.ciphertext)],
+                {each.record.snapshot_id: new for each in ours if (new := each.ciphertext)},
             )
         return done
 

@@ -60,8 +60,9 @@ _KIND_BY_SQLSTATE = {
     "40P01": FaultKind.REPEATABLE,  # deadlock
     "42": FaultKind.MISCONFIGURED,  # rights, tables, functions
     "55P03": FaultKind.REPEATABLE,  # a lock was waited for too long
-    "SI001": FaultKind.MISCONFIGURED,  # our own: a plain digest beside keyed ones
+    "SI001": FaultKind.MISCONFIGURED,  # our own: a digest that is not under the kept key
     "SI002": FaultKind.MISCONFIGURED,  # our own: keyed digests whose key is gone
+    "SI003": FaultKind.MISCONFIGURED,  # our own: a migration with another database's key
 }
 """By SQLSTATE or its class, the longer first. What is not here (08, 25006, 53, 57, 58, XX and
 what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
@@ -75,6 +76,7 @@ _NEXT_STEP_BY_SQLSTATE = {
     "42501": "grant the role its rights, as after each `snapshot-ingest migrate`: deploy/postgres",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
     "SI002": "restore the row of snapshot_ingest.digest_keys: without it no text is known again",
+    "SI003": "see that [postgres] and [operator.postgres] name the same database",
     "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "client": "check the connection's settings, above all the address and ca_file",
 }

@@ -77,7 +77,7 @@ class PostgresStoredTexts:
                 self._database,
                 query("swap", "stored_texts.sql"),
                 [tenant_id, *_swap_columns(ours)],
-                [each.ciphertext for each in ours],
+                {each.stored.snapshot_id: each.ciphertext for each in ours},
             )
         return done
 

@@ -1,6 +1,6 @@
 """What the operator's adapters have in common: the right to replace, texts and their data keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 from attrs import evolve
@@ -55,16 +55,17 @@ async def swapped(
     database: Database,
     statement: str,
     arguments: Sequence[object],
-    ciphertexts: Sequence[Ciphertext],
+    ciphertexts: Mapping[SnapshotId, Ciphertext],
 ) -> set[SnapshotId]:
-    """Runs a swap, and keeps the data keys of the new texts in the same transaction.
+    """Runs a swap, and keeps the data keys of what was swapped in the same transaction.
 
     Returns whose were swapped. Raises `Unavailable` or `Misconfigured`.
     """
 
     async def swap(connection: PooledConnection) -> list[asyncpg.Record]:
         rows = await connection.fetch(statement, *arguments)
-        keys = data_key_columns(ciphertexts)
+        done = [ciphertexts.get(SnapshotId(row["snapshot_id"])) for row in rows]
+        keys = data_key_columns([each for each in done if each is not None])
         await connection.execute(query("keep_data_keys", "stored_texts.sql"), *keys)
         return rows
 

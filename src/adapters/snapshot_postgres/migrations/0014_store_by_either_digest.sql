@@ -53,16 +53,24 @@ BEGIN
 END
 $$;
 
--- Raises where a plain digest would be stored beside a digest key: it could not be compared with
--- keyed ones, and every text would be stored once more. The heads are locked before: whoever finds
--- a keyed one sees the key too, because that was committed first.
-CREATE FUNCTION snapshot_ingest.refuse_plain(digest_keys uuid[]) RETURNS void
+-- Raises where a digest would be stored that is not under the kept key: it could not be compared
+-- with those that are, and every text would be stored once more. The heads are locked before:
+-- whoever finds a keyed one sees the key too, because that was committed first.
+CREATE FUNCTION snapshot_ingest.refuse_other_keys(devices uuid[], digest_keys uuid[]) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    kept uuid := (SELECT digest_key_id FROM snapshot_ingest.digest_keys);
 BEGIN
-    IF array_position(digest_keys, NULL) IS NOT NULL
-        AND EXISTS (SELECT FROM snapshot_ingest.digest_keys)
+    IF kept IS NULL AND (array_remove(digest_keys, NULL) <> '{}' OR EXISTS (
+        SELECT FROM snapshot_ingest.heads AS head
+        WHERE head.device_id = ANY (devices) AND head.digest_key IS NOT NULL))
     THEN
-        RAISE EXCEPTION 'digests are keyed here' USING ERRCODE = 'SI001';
+        RAISE EXCEPTION 'the key of these digests is gone' USING ERRCODE = 'SI002';
+    END IF;
+    IF kept IS NOT NULL AND EXISTS (
+        SELECT FROM unnest(digest_keys) AS used (key) WHERE used.key IS DISTINCT FROM kept)
+    THEN
+        RAISE EXCEPTION 'digests are under another key here' USING ERRCODE = 'SI001';
     END IF;
 END
 $$;
@@ -286,7 +294,7 @@ BEGIN
     SET CONSTRAINTS ALL IMMEDIATE;
 
     PERFORM snapshot_ingest.lock_heads(ARRAY(SELECT devices[i] FROM unnest(owned) AS i));
-    PERFORM snapshot_ingest.refuse_plain(digest_keys);
+    PERFORM snapshot_ingest.refuse_other_keys(devices, digest_keys);
 
     SELECT array_agg(place.i) FILTER (WHERE place.is_newest),
         array_agg(place.i ORDER BY devices[place.i], times[place.i], sequences[place.i], place.i)

@@ -72,17 +72,26 @@ AS $$
 DECLARE
     plain integer[];
     swapped uuid[];
+    sees_rows boolean;
 BEGIN
     PERFORM snapshot_ingest.hold_devices(devices);
+    IF NOT EXISTS (
+        SELECT FROM snapshot_ingest.digest_keys AS kept WHERE kept.digest_key_id = key)
+    THEN
+        RAISE EXCEPTION 'the key is that of another database' USING ERRCODE = 'SI003';
+    END IF;
 
     PERFORM set_config('app.current_tenant', tenant::text, true);
+    -- A bound text is not taken for gone where no row can be seen at all: it may be hidden.
+    sees_rows := EXISTS (SELECT FROM public.router_config_snapshots);
     plain := ARRAY(
         SELECT n
         FROM generate_subscripts(ids, 1) AS n
         JOIN snapshot_ingest.snapshots AS run ON run.snapshot_id = ids[n]
         WHERE run.digest = formers[n] AND run.digest_key IS NULL
-            AND (run.format <> 'envelope' OR ciphertexts[n] IS NOT NULL OR NOT EXISTS (
-                SELECT FROM public.router_config_snapshots AS r WHERE r.id = ids[n])));
+            AND (run.format <> 'envelope' OR ciphertexts[n] IS NOT NULL OR (sees_rows
+                AND NOT EXISTS (
+                    SELECT FROM public.router_config_snapshots AS r WHERE r.id = ids[n]))));
 
     WITH replaced AS (
         UPDATE public.router_config_snapshots AS r
@@ -143,5 +152,46 @@ BEGIN
     FROM generate_subscripts(ids, 1) AS n
     WHERE run.snapshot_id = ids[n] AND ids[n] = ANY (swapped);
     RETURN QUERY SELECT unnest(swapped);
+END
+$$;
+
+-- As in 0012, and a head that moves back takes the kind of its digest along.
+CREATE OR REPLACE FUNCTION snapshot_ingest.erase_timelines(tenant uuid, devices uuid[])
+RETURNS TABLE (heads bigint, runs bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    own_devices uuid[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    PERFORM set_config('lock_timeout', '5s', true);
+    -- In the order in which workers lock them.
+    PERFORM FROM snapshot_ingest.heads AS head
+    WHERE head.device_id = ANY (devices)
+    ORDER BY head.device_id
+    FOR UPDATE;
+
+    own_devices := ARRAY(
+        SELECT head.device_id FROM snapshot_ingest.heads AS head
+        WHERE head.device_id = ANY (devices) AND head.tenant_id = tenant);
+    DELETE FROM snapshot_ingest.snapshots AS run
+    WHERE run.device_id = ANY (devices) AND run.tenant_id = tenant;
+    GET DIAGNOSTICS runs = ROW_COUNT;
+
+    UPDATE snapshot_ingest.heads AS head
+    SET snapshot_id = newest.snapshot_id, tenant_id = newest.tenant_id, digest = newest.digest, digest_key = newest.digest_key,
+        collected_at = newest.collected_at, sequence = newest.sequence
+    FROM (
+        SELECT DISTINCT ON (run.device_id) run.*
+        FROM snapshot_ingest.snapshots AS run
+        WHERE run.device_id = ANY (own_devices)
+        ORDER BY run.device_id, run.collected_at DESC, run.sequence DESC, run.snapshot_id DESC
+    ) AS newest
+    WHERE head.device_id = newest.device_id;
+    DELETE FROM snapshot_ingest.heads AS head
+    WHERE head.device_id = ANY (own_devices) AND head.tenant_id = tenant;
+    heads := cardinality(own_devices);
+    RETURN NEXT;
 END
 $$;
