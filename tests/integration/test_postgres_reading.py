@@ -1,5 +1,6 @@
 """Reading stored snapshots back with the reader's role, and counting what is stored."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -102,6 +103,32 @@ async def test_after_a_move_both_tenants_snapshots_are_found(
     assert first is not None
     assert newest.tenant_id == story.tenant
     assert first.tenant_id != story.tenant
+
+
+async def test_digest_and_text_are_those_of_one_moment(
+    world: PostgresWorld, reader: PostgresSnapshotReader, story: Story
+) -> None:
+    stored = await story.stored("A", 1)
+    before = await reader.snapshot(stored.snapshot_id)
+    assert before is not None
+    after = (digest_of("another"), "vault:v1:another")
+    async with world.admin.acquire(timeout=10) as operator, operator.transaction():
+        await operator.execute("LOCK TABLE router_config_snapshots IN ACCESS EXCLUSIVE MODE")
+        reading = asyncio.create_task(reader.snapshot(stored.snapshot_id))
+        await world.until_somebody_waits()
+        await operator.execute(
+            "UPDATE snapshot_ingest.snapshots SET digest = decode($2, 'hex')"
+            " WHERE snapshot_id = $1",
+            *(stored.snapshot_id, after[0].hex),
+        )
+        await operator.execute(
+            "UPDATE router_config_snapshots SET config_text = $2 WHERE id = $1",
+            *(stored.snapshot_id, after[1]),
+        )
+    found = await reading
+    assert found is not None
+    pair = (found.digest, found.ciphertext.text)
+    assert pair in ((before.digest, before.ciphertext.text), after)
 
 
 async def test_what_is_unknown_is_not_found(reader: PostgresSnapshotReader) -> None:
