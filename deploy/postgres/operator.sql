@@ -1,5 +1,5 @@
--- The rights of whoever runs `rewrap`, `convert` or `shred`: on the backend's table only to replace
--- a text or a digest.
+-- The rights of whoever runs `rewrap`, `convert`, `digest migrate` or `shred`: on the backend's
+-- table only to replace a text or a digest.
 -- Run it after each `snapshot-ingest migrate`, in the backend's database, as the tables' owner:
 --   psql -v role=snapshot_ingest_operator -f operator.sql
 -- The role must exist: CREATE ROLE snapshot_ingest_operator LOGIN; neither SUPERUSER nor BYPASSRLS.

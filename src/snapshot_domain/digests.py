@@ -58,13 +58,13 @@ class DigestKey:
         )
 
 
-def plain_refused() -> Misconfigured:
-    """What whoever stores a plain digest is told, once there is a digest key."""
+def another_key() -> Misconfigured:
+    """What whoever stores a digest is told that is not under the kept key, or under none."""
     return Misconfigured(
         Dependency.REPOSITORY,
-        "this database's digests are keyed, and this worker's are plain",
-        expected='digest = "keyed"',
-        next_step="set that for every worker; there is no way back",
+        "digests are keyed here, and not with what this process has",
+        expected='digest = "keyed", and the key that is kept in this database',
+        next_step="set that for every worker; there is no way back to plain digests",
     )
 
 
@@ -102,7 +102,7 @@ class PlainDigests:
     async def check(self) -> None:
         """See Digests."""
         if self.keys is not None and await self.keys.kept() is not None:
-            raise plain_refused()
+            raise another_key()
 
 
 @define(eq=False)

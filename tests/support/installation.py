@@ -113,7 +113,7 @@ class Installation:
     async def kept(self, selection: QuarantineSelection = EVERYTHING) -> Sequence[QuarantineEntry]:
         """What is kept, the newest first, seen without the command line."""
         settings = self.ready.settings
-        async with await postgres_pool("reader.postgres", settings.reader.postgres) as pool:
+        async with postgres_pool("reader.postgres", settings.reader.postgres) as pool:
             return await PostgresQuarantineReview(pool).newest(selection, 100)
 
     async def kept_of(self, fleet: Fleet) -> list[QuarantineId]:

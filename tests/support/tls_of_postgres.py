@@ -92,17 +92,14 @@ class TlsOfPostgres:
     async def test_the_pool_of_a_worker_heals_when_the_certificate_is_replaced(
         self, server: TlsServer, authority: Authority
     ) -> None:
-        pool = await postgres_pool("postgres", settings_for(server.dsn, authority))
-        repository = PostgresHashRepository(pool)
-        try:
+        async with postgres_pool("postgres", settings_for(server.dsn, authority)) as pool:
+            repository = PostgresHashRepository(pool)
             async with server.serving(authority.issue("127.0.0.1", expired=True)):
                 with pytest.raises(Misconfigured, match="certificate has expired"):
                     await repository.check()
             async with server.serving(authority.issue("127.0.0.1")):
                 with pytest.raises(Misconfigured, match="snapshot-ingest migrate"):
                     await repository.check()  # it is let in, and finds an empty database
-        finally:
-            pool.terminate()
 
     async def test_a_ca_file_that_is_none_is_misconfigured(
         self, server: TlsServer, authority: Authority, tmp_path: Path

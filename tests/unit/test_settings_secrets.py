@@ -121,7 +121,7 @@ def test_credentials_of_nats_that_contradict_each_other_are_refused(
 
 async def test_a_dsn_that_is_not_set_is_refused_by_the_name_of_its_section() -> None:
     with pytest.raises(SettingsError) as error:
-        await postgres_pool("reader.postgres", PostgresSettings())
+        await postgres_pool("reader.postgres", PostgresSettings()).__aenter__()
     assert refusal(error).startswith("reader.postgres.dsn is not set")
     with pytest.raises(SettingsError) as error:
         admin_connection(PostgresSettings())
@@ -141,7 +141,7 @@ async def test_a_dsn_that_is_not_set_is_refused_by_the_name_of_its_section() -> 
 )
 async def test_a_dsn_that_is_none_is_refused_and_not_shown(dsn: str) -> None:
     with pytest.raises(SettingsError) as error:
-        await postgres_pool("postgres", PostgresSettings(dsn=Secret(dsn)))
+        await postgres_pool("postgres", PostgresSettings(dsn=Secret(dsn))).__aenter__()
     assert refusal(error).startswith("postgres.dsn is no DSN")
 
 
@@ -156,9 +156,8 @@ async def test_a_dsn_that_is_none_is_refused_and_not_shown(dsn: str) -> None:
     ],
 )
 async def test_a_pool_of_any_sensible_dsn_opens_without_a_server(dsn: str) -> None:
-    pool = await postgres_pool("postgres", PostgresSettings(dsn=Secret(dsn)))
-    assert pool.get_size() == 0
-    pool.terminate()
+    async with postgres_pool("postgres", PostgresSettings(dsn=Secret(dsn))) as pool:
+        assert pool.get_size() == 0
 
 
 async def opened(settings: OpenBaoSettings, root: Settings | None = None) -> None:

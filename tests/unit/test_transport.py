@@ -106,7 +106,7 @@ async def test_settings_that_were_never_loaded_are_refused_where_they_are_used()
     refused(lambda: nats_connection(NatsSettings(url="nats://nats.example")))
     refused(lambda: admin_connection(clear))
     with pytest.raises(SettingsError):
-        await postgres_pool("postgres", clear)
+        await postgres_pool("postgres", clear).__aenter__()
     clock = SystemClock()
     assert "openbao.url" in refused(lambda: openbao("openbao", root.openbao, root, clock))
     shared = OpenBaoSettings(token=Secret(CANARY), insecure=True)  # its own url alone is meant

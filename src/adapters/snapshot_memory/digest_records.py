@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import define, evolve
 
-from snapshot_domain.digests import key_gone
+from snapshot_domain.digests import another_key
 from snapshot_domain.model import DeviceId, DigestKeyId, SnapshotId, TenantId
 from snapshot_domain.ports import DigestRecord, DigestSwap
 from snapshot_memory.hash_repository import MemoryHashRepository, Run
@@ -39,7 +39,7 @@ class MemoryDigestRecords:
         """See DigestRecords."""
         kept = self._repository.digest_key
         if kept is None or kept.key_id != key_id:
-            raise key_gone()
+            raise another_key()
         swapped = set()
         for swap in swaps:
             if swap.record in self._plain(swap.record.tenant_id):
@@ -71,11 +71,6 @@ class MemoryDigestRecords:
 
     def _record(self, device_id: DeviceId, run: Run) -> DigestRecord:
         row = self._repository.rows.get(run.snapshot_id)
-        ciphertext = None if row is None else row.ciphertext
-        if ciphertext is not None and ciphertext.format == "envelope":
-            key_id = ciphertext.data_key_id
-            key = None if key_id is None else self._repository.data_keys.get(key_id)
-            ciphertext = evolve(ciphertext, wrapped_key=key)
-        else:
-            ciphertext = None
+        is_bound = row is not None and row.ciphertext.format == "envelope"
+        ciphertext = self._repository.with_data_key(row.ciphertext) if row and is_bound else None
         return DigestRecord(run.snapshot_id, device_id, run.tenant_id, run.digest, ciphertext)

@@ -6,9 +6,9 @@ from datetime import datetime
 from itertools import count
 from uuid import UUID
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from snapshot_domain.digests import key_gone, plain_refused
+from snapshot_domain.digests import another_key, key_gone
 from snapshot_domain.model import (
     Ciphertext,
     DataKeyId,
@@ -97,7 +97,13 @@ class MemoryHashRepository:
         if kept is None and (used - {None} or any(run.digest_key_id for run in runs)):
             raise key_gone()
         if kept is not None and used - {kept}:
-            raise plain_refused()
+            raise another_key()
+
+    def with_data_key(self, ciphertext: Ciphertext) -> Ciphertext:
+        """The ciphertext together with the kept data key that it names, if it names one."""
+        key_id = ciphertext.data_key_id
+        key = None if key_id is None else self.data_keys.get(key_id)
+        return evolve(ciphertext, wrapped_key=key)
 
     def _store_one(self, snapshot: EncryptedSnapshot) -> StoreAnswer:
         key = snapshot.key

@@ -106,12 +106,10 @@ class MemoryStoredTexts:
         return [self._text(key, row) for key, row in rows if row.tenant_id == tenant_id]
 
     def _text(self, snapshot_id: SnapshotId, row: StoredRow) -> StoredText:
-        key_id = row.ciphertext.data_key_id
-        key = None if key_id is None else self._repository.data_keys.get(key_id)
         return StoredText(
             snapshot_id=snapshot_id,
             device_id=row.device_id,
             tenant_id=row.tenant_id,
             digest=row.digest,
-            ciphertext=evolve(row.ciphertext, wrapped_key=key),
+            ciphertext=self._repository.with_data_key(row.ciphertext),
         )

@@ -75,9 +75,9 @@ _NEXT_STEP_BY_SQLSTATE = {
     "3F000": "run `snapshot-ingest migrate`",
     "42501": "grant the role its rights, as after each `snapshot-ingest migrate`: deploy/postgres",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
+    "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "SI002": "restore the row of snapshot_ingest.digest_keys: without it no text is known again",
     "SI003": "see that [postgres] and [operator.postgres] name the same database",
-    "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "client": "check the connection's settings, above all the address and ca_file",
 }
 

@@ -117,8 +117,7 @@ async def open_resources(
     Raises `SettingsError` where a setting is missing.
     """
     async with AsyncExitStack() as stack:
-        pool = await postgres_pool("postgres", settings.postgres)
-        stack.callback(pool.terminate)
+        pool = await stack.enter_async_context(postgres_pool("postgres", settings.postgres))
         bao = openbao("openbao", settings.openbao, settings, SystemClock())
         await stack.enter_async_context(bao)
         source = message_source(settings.nats, PostgresAckFloors(pool))

@@ -71,25 +71,21 @@ def message_source(settings: NatsSettings, floors: AckFloors | None = None) -> J
     )
 
 
+@asynccontextmanager
 async def postgres_pool(
     name: str, settings: PostgresSettings, *, command_seconds: float = 30.0
-) -> Pool:
-    """A pool of the section `name`, which connects on first use. Raises `SettingsError`."""
+) -> AsyncIterator[Pool]:
+    """A pool of the section `name`, which connects on first use, and ends with the block.
+
+    Raises `SettingsError`.
+    """
     dsn, password = _postgres_access(name, settings)
-    return await open_pool(
+    pool = await open_pool(
         dsn,
         password=password,
         max_size=settings.pool_size,
         command_timeout_seconds=command_seconds,
     )
-
-
-@asynccontextmanager
-async def opened_postgres(
-    name: str, settings: PostgresSettings, *, command_seconds: float = 30.0
-) -> AsyncIterator[Pool]:
-    """The same, for as long as the block lasts."""
-    pool = await postgres_pool(name, settings, command_seconds=command_seconds)
     try:
         yield pool
     finally:

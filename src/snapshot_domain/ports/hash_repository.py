@@ -39,8 +39,8 @@ class HashRepository(Protocol):
         Returns an answer for each, in the batch's order, after the commit; a snapshot that
         the store can never take is answered `ItemRefused` and costs the others nothing. If it
         raises, either nothing was stored or the commit's answer was lost: storing the same
-        batch again is safe. It raises `Misconfigured` for a plain digest once a digest key is
-        kept beside it.
+        batch again is safe. It raises `Misconfigured` for a digest that is not under the kept
+        digest key, where there is one, and beside keyed digests whose key is gone.
         """
         ...
 

@@ -38,7 +38,7 @@ async def _trial(installation: Installation) -> AsyncIterator[Trial]:
     """A trial with the reader's logins, as the command makes it."""
     settings = installation.ready.settings
     async with (
-        await postgres_pool("reader.postgres", settings.reader.postgres) as pool,
+        postgres_pool("reader.postgres", settings.reader.postgres) as pool,
         openbao("reader.openbao", settings.reader.openbao, settings, SystemClock()) as bao,
     ):
         yield Trial(PostgresTenantRows(pool), TransitDecryptor(bao))

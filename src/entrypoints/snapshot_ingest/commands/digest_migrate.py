@@ -9,7 +9,7 @@ from snapshot_domain.ports import DigestRecords
 from snapshot_domain.rewriting import Rewritten
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import configuration_cipher, keyed_digests
-from snapshot_ingest.connections import openbao, opened_postgres
+from snapshot_ingest.connections import openbao, postgres_pool
 from snapshot_ingest.operator.arguments import Work
 from snapshot_ingest.operator.counts import print_counts
 from snapshot_ingest.operator.opening import open_digest_records
@@ -51,7 +51,7 @@ async def _migrate(
 ) -> Rewritten:
     clock, mount = SystemClock(), settings.openbao.mount
     async with (
-        opened_postgres("postgres", settings.postgres) as pool,
+        postgres_pool("postgres", settings.postgres) as pool,
         openbao("reader.openbao", settings.reader.openbao, settings, clock) as reader,
         openbao("openbao", settings.openbao, settings, clock) as ingest,
     ):

@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from attrs import frozen
 
@@ -26,10 +25,10 @@ from snapshot_ingest.connections import openbao, postgres_pool
 from snapshot_ingest.quarantine.decryptor import QuarantineDecryptor
 from snapshot_ingest.quarantine.replaying import open_replay
 from snapshot_ingest.quarantine.view import as_json, details, lines
-from snapshot_ingest.settings import OpenBaoSettings, PostgresSettings, Settings
+from snapshot_ingest.settings import OpenBaoSettings, Settings
 from snapshot_ingest.tally import Tally
 from snapshot_openbao import TransitDecryptor
-from snapshot_postgres import Pool, PostgresQuarantineReview
+from snapshot_postgres import PostgresQuarantineReview
 
 
 class QuarantineError(SnapshotIngestError):
@@ -40,7 +39,7 @@ async def list_kept(
     settings: Settings, selection: QuarantineSelection, limit: int, *, json_wanted: bool
 ) -> None:
     """Prints a line for each of the newest messages, or one JSON array."""
-    async with _pool("reader.postgres", settings.reader.postgres) as pool:
+    async with postgres_pool("reader.postgres", settings.reader.postgres) as pool:
         found = await PostgresQuarantineReview(pool).newest(selection, limit + 1)
     entries = found[:limit]
     if json_wanted:
@@ -54,7 +53,7 @@ async def list_kept(
 
 async def show(settings: Settings, entry_id: QuarantineId) -> None:
     """Prints what is known of the message without opening it."""
-    async with _pool("reader.postgres", settings.reader.postgres) as pool:
+    async with postgres_pool("reader.postgres", settings.reader.postgres) as pool:
         (entry,) = await _entries(PostgresQuarantineReview(pool), [entry_id])
     for line in details(entry):
         _print(line)
@@ -62,7 +61,7 @@ async def show(settings: Settings, entry_id: QuarantineId) -> None:
 
 async def reveal(settings: Settings, entry_id: QuarantineId) -> None:
     """Writes the body of the message to standard output, byte for byte, and nothing else."""
-    async with _pool("reader.postgres", settings.reader.postgres) as pool:
+    async with postgres_pool("reader.postgres", settings.reader.postgres) as pool:
         review = PostgresQuarantineReview(pool)
         await _kept(review, [entry_id])
         message = (await review.messages([entry_id])).get(entry_id)
@@ -79,7 +78,7 @@ async def replay(
 ) -> None:
     """Ingests the messages once more, and prints what became of them, however it ends."""
     tally = Tally()
-    async with _pool("postgres", settings.postgres) as pool:
+    async with postgres_pool("postgres", settings.postgres) as pool:
         ids = await _chosen(PostgresQuarantineReview(pool), chosen)
         async with open_replay(settings, pool, ids, [tally]) as replaying:
             try:
@@ -95,7 +94,7 @@ async def replay(
 
 async def drop(settings: Settings, entry_ids: Sequence[QuarantineId]) -> None:
     """Gives the messages up for good: their ciphertexts are erased."""
-    async with _pool("postgres", settings.postgres) as pool:
+    async with postgres_pool("postgres", settings.postgres) as pool:
         review = PostgresQuarantineReview(pool)
         await _kept(review, entry_ids)
         dropped = await review.drop(entry_ids)
@@ -191,15 +190,6 @@ def _words(failed: DependencyFailed) -> str:
     if isinstance(failed, DependencyMisconfigured):
         return failed.what
     return f"the {failed.dependency} does not do its work now"
-
-
-@asynccontextmanager
-async def _pool(name: str, settings: PostgresSettings) -> AsyncIterator[Pool]:
-    pool = await postgres_pool(name, settings)
-    try:
-        yield pool
-    finally:
-        pool.terminate()
 
 
 def _print(line: str) -> None:

@@ -37,12 +37,9 @@ def _uuid_of(text: str) -> UUID:
 
 
 async def _find(settings: Settings, which: UUID) -> StoredSnapshot:
-    pool = await postgres_pool("reader.postgres", settings.reader.postgres)
-    try:
+    async with postgres_pool("reader.postgres", settings.reader.postgres) as pool:
         reader = PostgresSnapshotReader(pool)
         stored = await reader.snapshot(SnapshotId(which)) or await reader.newest_of(DeviceId(which))
-    finally:
-        pool.terminate()
     if stored is None:
         raise ShowError(
             f"nothing is stored for {which}", expected="the id of a device or of a snapshot"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from attrs import frozen
 
@@ -106,20 +106,14 @@ async def _delete(
 @asynccontextmanager
 async def open_reach(settings: Settings, clock: SystemClock) -> AsyncIterator[_Reach]:
     """The operator's and the reader's logins, with time to look at the backend's whole table."""
-    async with AsyncExitStack() as stack:
-        operator = await postgres_pool(
-            "operator.postgres", settings.operator.postgres, command_seconds=LOOK_SECONDS
-        )
-        stack.callback(operator.terminate)
-        reader = await postgres_pool(
-            "reader.postgres", settings.reader.postgres, command_seconds=LOOK_SECONDS
-        )
-        stack.callback(reader.terminate)
-        bao = openbao("reader.openbao", settings.reader.openbao, settings, clock)
-        await stack.enter_async_context(bao)
+    operator, reader = settings.operator.postgres, settings.reader.postgres
+    async with (
+        postgres_pool("operator.postgres", operator, command_seconds=LOOK_SECONDS) as records,
+        postgres_pool("reader.postgres", reader, command_seconds=LOOK_SECONDS) as rows,
+        openbao("reader.openbao", settings.reader.openbao, settings, clock) as bao,
+    ):
         decryptor = TransitDecryptor(bao, mount=settings.openbao.mount)
-        trial = Trial(PostgresTenantRows(reader), decryptor)
-        yield _Reach(PostgresTenantRecords(operator), trial)
+        yield _Reach(PostgresTenantRecords(records), Trial(PostgresTenantRows(rows), decryptor))
 
 
 async def _require_meant(tenant_id: TenantId, key: KeyState, reach: _Reach, rows: int) -> None:

@@ -46,11 +46,8 @@ async def _backlog(settings: Settings) -> Backlog:
 
 
 async def _store(settings: Settings) -> StoreStatus:
-    pool = await postgres_pool("postgres", settings.postgres)
-    try:
+    async with postgres_pool("postgres", settings.postgres) as pool:
         return await PostgresStatus(pool).read()
-    finally:
-        pool.terminate()
 
 
 def _figures(backlog: Backlog, store: StoreStatus) -> Status:

@@ -100,8 +100,9 @@ class _Run:
             client = await stack.enter_async_context(_nats_client(self.ready))
             looking = message_source(settings.nats)
             stack.push_async_callback(looking.close)
-            pool = await postgres_pool("admin.postgres", settings.admin.postgres)
-            stack.callback(pool.terminate)
+            pool = await stack.enter_async_context(
+                postgres_pool("admin.postgres", settings.admin.postgres)
+            )
             await self._register()
             accounts = Accounts(client, PostgresStatus(pool), settings, tally)
             await accounts.open()

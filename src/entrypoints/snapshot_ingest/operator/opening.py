@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from snapshot_domain.model import TenantId
 from snapshot_domain.ports import DigestRecords, StoredTexts
-from snapshot_ingest.connections import opened_postgres
+from snapshot_ingest.connections import postgres_pool
 from snapshot_ingest.operator.arguments import Work
 from snapshot_ingest.settings import Settings
 from snapshot_postgres import Pool, PostgresDigestRecords, PostgresStoredTexts
@@ -34,7 +34,7 @@ async def open_digest_records(settings: Settings) -> AsyncIterator[DigestRecords
 
 def _opened(settings: Settings) -> AbstractAsyncContextManager[Pool]:
     section = settings.operator.postgres
-    return opened_postgres("operator.postgres", section, command_seconds=LOOK_SECONDS)
+    return postgres_pool("operator.postgres", section, command_seconds=LOOK_SECONDS)
 
 
 async def tenants_of(work: Work, texts: StoredTexts) -> Sequence[TenantId]:

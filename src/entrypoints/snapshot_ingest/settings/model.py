@@ -153,8 +153,8 @@ class WorkerSettings:
 class ReaderSettings:
     """`[reader]`: the credentials that may open stored snapshots and rejected messages.
 
-    `show`, `quarantine list`, `show` and `replay`, `convert` and `shred --forever` use them; a
-    worker has none.
+    `show`, `quarantine list`, `show` and `replay`, `convert`, `digest migrate` and
+    `shred --forever` use them; a worker has none.
     """
 
     postgres: PostgresSettings = field(factory=PostgresSettings)
