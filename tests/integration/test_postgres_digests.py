@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -59,6 +60,32 @@ async def test_a_swap_sees_what_whoever_holds_the_device_made_of_its_text(
         await postgres.until_somebody_waits()
     assert await swapping == set()
     assert await ledger.digests() == {record.digest.hex}
+
+
+async def test_a_bound_text_that_is_hidden_is_not_taken_for_gone(postgres: OperatedWorld) -> None:
+    await postgres.begin_without_keyed_digests()
+    ledger = Ledger(postgres)
+    await ledger.begin()
+    await ledger.store_enveloped(1)
+    async with _rows_hidden(postgres):
+        [record] = await ledger.plain()
+        assert record.ciphertext is None
+        assert await ledger.swap(ledger.swap_of(record)) == set()
+    [record] = await ledger.plain()
+    assert record.ciphertext is not None
+
+
+@asynccontextmanager
+async def _rows_hidden(postgres: OperatedWorld) -> AsyncIterator[None]:
+    """As where the backend gave its setting another name."""
+    policy = "ALTER POLICY tenant_isolation ON router_config_snapshots USING"
+    await postgres.admin.execute(f"{policy} (false)")
+    try:
+        yield
+    finally:
+        await postgres.admin.execute(
+            f"{policy} (tenant_id::text = current_setting('app.current_tenant', true))"
+        )
 
 
 async def test_a_worker_with_plain_digests_is_told_what_to_set(postgres: OperatedWorld) -> None:

@@ -82,8 +82,9 @@ BEGIN
     END IF;
 
     PERFORM set_config('app.current_tenant', tenant::text, true);
-    -- A bound text is not taken for gone where no row can be seen at all: it may be hidden.
-    sees_rows := EXISTS (SELECT FROM public.router_config_snapshots);
+    -- A bound text is not taken for gone where no row of the tenant can be seen: it may be hidden.
+    sees_rows := EXISTS (
+        SELECT FROM public.router_config_snapshots AS r WHERE r.tenant_id = tenant);
     plain := ARRAY(
         SELECT n
         FROM generate_subscripts(ids, 1) AS n
