@@ -10,11 +10,11 @@ from attrs import evolve
 
 from snapshot_domain.ports import Floor
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_postgres import PostgresAckFloors, open_pool
+from snapshot_postgres import PostgresAckFloors
 from snapshot_postgres.ack_floors import keep_floor
 from snapshot_postgres.errors import DRIVER_ERRORS
 from snapshot_postgres.pool import PooledConnection
-from support.postgres import INGEST_PASSWORD, PostgresWorld, postgres_world
+from support.postgres import PostgresWorld, postgres_world
 
 _MORNING = datetime(2026, 4, 2, 6, 15, tzinfo=UTC)
 
@@ -28,12 +28,8 @@ async def world(stack: EmbeddedStack) -> AsyncIterator[PostgresWorld]:
 @pytest.fixture
 async def frozen(world: PostgresWorld) -> AsyncIterator[PooledConnection]:
     """The session of a worker that will not end its transaction."""
-    dsn = world.database.dsn_of(world.database.ingest_role)
-    async with (
-        await open_pool(dsn, password=INGEST_PASSWORD, max_size=1) as pool,
-        pool.acquire(timeout=10) as connection,
-    ):
-        yield connection
+    async with world.session_of_its_own() as session:
+        yield session
 
 
 def _floor() -> Floor:

@@ -44,13 +44,9 @@ async def world(stack: EmbeddedStack) -> AsyncIterator[PostgresWorld]:
 
 @pytest.fixture
 async def alone(world: PostgresWorld) -> AsyncIterator[PooledConnection]:
-    """A new connection of the ingest role, so that its statistics are this test's alone."""
-    dsn = world.database.dsn_of(world.database.ingest_role)
-    async with (
-        await open_pool(dsn, password=INGEST_PASSWORD, max_size=1) as pool,
-        pool.acquire(timeout=10) as connection,
-    ):
-        yield connection
+    """A session whose statistics are this test's alone."""
+    async with world.session_of_its_own() as session:
+        yield session
 
 
 async def test_the_role_is_neither_superuser_nor_owner_and_row_security_is_forced(

@@ -24,6 +24,7 @@ from snapshot_postgres import (
     migrate,
     open_pool,
 )
+from snapshot_postgres.pool import PooledConnection
 
 INGEST_PASSWORD = "ingest-guards-nothing-here"
 
@@ -110,6 +111,16 @@ class PostgresWorld:
     def admin(self) -> Pool:
         """The superuser's connections."""
         return self.database.admin
+
+    @asynccontextmanager
+    async def session_of_its_own(self) -> AsyncIterator[PooledConnection]:
+        """A new connection of the ingest role, which nobody else uses."""
+        dsn = self.database.dsn_of(self.database.ingest_role)
+        async with (
+            await open_pool(dsn, password=INGEST_PASSWORD, max_size=1) as pool,
+            pool.acquire(timeout=10) as connection,
+        ):
+            yield connection
 
     async def register(self, device: DeviceId, tenant: TenantId) -> None:
         """See RepositoryWorld."""
