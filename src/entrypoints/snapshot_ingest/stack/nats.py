@@ -1,4 +1,4 @@
-"""nats-server with JetStream encrypted at rest."""
+"""nats-server with JetStream, as a rule encrypted at rest."""
 
 import asyncio
 import json
@@ -20,8 +20,11 @@ class NatsServer:
 
     start_deadline = timedelta(seconds=60)
 
-    def __init__(self, program: Path, directory: StackDirectory, port: int) -> None:
+    def __init__(
+        self, program: Path, directory: StackDirectory, port: int, *, encrypted: bool = True
+    ) -> None:
         self._program = program
+        self._encrypted = encrypted
         self._config = directory.nats / "nats-server.conf"
         self._key = directory.secrets / "jetstream_key.conf"
         self._port = port
@@ -42,7 +45,7 @@ class NatsServer:
 
     def command(self) -> Command:
         """Writes the configuration and returns how to start the server."""
-        write_private(self._config, nats_config(self._port, self.store, self._key))
+        write_private(self._config, nats_config(self._port, self.store, self._key if self._encrypted else None))
         return Command(
             name="nats-server",
             argv=(str(self._program), "--config", str(self._config)),
@@ -65,8 +68,8 @@ class NatsServer:
         return greeting.startswith(b"INFO ") and b'"jetstream":true' in greeting
 
 
-def nats_config(port: int, store: Path, key_file: Path) -> str:
-    """Returns the server's configuration; the key stays in its own file.
+def nats_config(port: int, store: Path, key_file: Path | None) -> str:
+    """Returns the server's configuration; the key that encrypts the store stays in its own file.
 
     >>> print(nats_config(4222, Path("/d/nats/store"), Path("/d/secrets/key.conf")))
     server_name: "snapshot-ingest"
@@ -78,16 +81,23 @@ def nats_config(port: int, store: Path, key_file: Path) -> str:
     }
     <BLANKLINE>
     """
-    # The server reads an included path relative to the folder of the file that includes it.
-    included = f"../{key_file.parent.name}/{key_file.name}"
     return f"""\
 server_name: {_quoted(_SERVER_NAME)}
 listen: {_quoted(f"{HOST}:{port}")}
 jetstream {{
   store_dir: {_quoted(store)}
+{_encryption(key_file)}}}
+"""
+
+
+def _encryption(key_file: Path | None) -> str:
+    if key_file is None:
+        return ""
+    # The server reads an included path relative to the folder of the file that includes it.
+    included = f"../{key_file.parent.name}/{key_file.name}"
+    return f"""\
   cipher: "chachapoly"
   include {_quoted(included)}
-}}
 """
 
 

@@ -34,9 +34,16 @@ class OpenBaoServer:
     start_deadline = timedelta(seconds=120)
 
     def __init__(
-        self, program: Path, directory: StackDirectory, port: int, cluster_port: int
+        self,
+        program: Path,
+        directory: StackDirectory,
+        port: int,
+        cluster_port: int,
+        *,
+        audited: bool = True,
     ) -> None:
         self._program = program
+        self._audited = audited
         self._directory = directory
         self._port = port
         self._cluster_port = cluster_port
@@ -70,7 +77,7 @@ class OpenBaoServer:
         paths = OpenBaoPaths(
             data=self.data,
             seal_key=self._seal_key,
-            audit_log=self.audit_log,
+            audit_log=self.audit_log if self._audited else None,
             secret_ids={role.name: self._secret_id_file(role) for role in ROLES},
         )
         write_private(self._config, openbao_config(self._port, self._cluster_port, paths))

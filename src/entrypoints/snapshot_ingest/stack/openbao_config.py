@@ -14,11 +14,14 @@ _TOKEN_PERIOD = "1h"  # noqa: S105 - a duration
 
 @frozen
 class OpenBaoPaths:
-    """Where OpenBao finds its files; `secret_ids` by the role's name."""
+    """Where OpenBao finds its files; `secret_ids` by the role's name.
+
+    Without an `audit_log` it keeps none.
+    """
 
     data: Path
     seal_key: Path
-    audit_log: Path
+    audit_log: Path | None
     secret_ids: Mapping[str, Path]
 
 
@@ -50,15 +53,22 @@ seal "static" {{
   current_key    = {_quoted(f"file://{paths.seal_key}")}
 }}
 
+{_audit(paths.audit_log)}initialize "setup" {{
+{requests}
+}}
+"""
+
+
+def _audit(log: Path | None) -> str:
+    if log is None:
+        return ""
+    return f"""\
 audit "file" "file" {{
   options {{
-    file_path = {_quoted(paths.audit_log)}
+    file_path = {_quoted(log)}
   }}
 }}
 
-initialize "setup" {{
-{requests}
-}}
 """
 
 

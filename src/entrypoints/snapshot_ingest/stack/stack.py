@@ -34,14 +34,20 @@ class EmbeddedStack:
     from what the first one stored. Everything listens on 127.0.0.1 only. The servers end with
     the thread that entered the block, however it ends.
 
+    With `bare`, the stream is not encrypted at rest and OpenBao keeps no audit log: to measure
+    what these cost, and never for content that matters.
+
     Raises, on entering:
         StackError: a wheel is missing, a port is taken, the directory is in use, half made or
             not ours, or a server does not start.
     """
 
-    def __init__(self, data_dir: Path, *, ports: StackPorts = FREE_PORTS) -> None:
+    def __init__(
+        self, data_dir: Path, *, ports: StackPorts = FREE_PORTS, bare: bool = False
+    ) -> None:
         self._directory = StackDirectory(data_dir)
         self._ports = ports
+        self._bare = bare
         self._undo = AsyncExitStack()
         self._servers: _Servers | None = None
         self._processes: dict[ServerName, ServerProcess] = {}
@@ -125,7 +131,9 @@ class EmbeddedStack:
         await directory.claim()
         undo.enter_context(directory)
         ports = undo.enter_context(ReservedPorts(self._ports))
-        self._servers = servers = _Servers.build(programs, directory, ports)
+        self._servers = servers = _Servers.build(
+            programs, directory, ports, bare=self._bare
+        )
         # Last in, first out: the servers are stopped before what they made is dropped.
         undo.callback(directory.drop_if_half_made)
         for name in reversed(_STOP_ORDER):
@@ -187,16 +195,25 @@ class _Servers:
 
     @classmethod
     def build(
-        cls, programs: _Programs, directory: StackDirectory, ports: ReservedPorts
+        cls,
+        programs: _Programs,
+        directory: StackDirectory,
+        ports: ReservedPorts,
+        *,
+        bare: bool,
     ) -> "_Servers":
         identity = unprivileged_identity([directory.postgres, programs.postgres])
         return cls(
-            nats=NatsServer(programs.nats_server, directory, ports.nats),
+            nats=NatsServer(programs.nats_server, directory, ports.nats, encrypted=not bare),
             postgres=PostgresServer(
                 programs.initdb, programs.postgres, directory, ports.postgres, identity
             ),
             openbao=OpenBaoServer(
-                programs.openbao, directory, ports.openbao, ports.openbao_cluster
+                programs.openbao,
+                directory,
+                ports.openbao,
+                ports.openbao_cluster,
+                audited=not bare,
             ),
         )
 

@@ -1,0 +1,45 @@
+"""What is measured: the contenders, and the loads that all of them are given."""
+
+from enum import StrEnum
+
+from attrs import field, frozen
+from attrs.validators import ge, in_
+
+from snapshot_ingest.settings import CipherFormat
+
+
+class Contender(StrEnum):
+    """A program that takes snapshots off the stream, each in a process of its own."""
+
+    BASELINE = "baseline"
+    """One message at a time, with a new OpenBao client for each."""
+    FRAMEWORK = "framework"
+    """A subscriber of FastStream, with a shared client and pool."""
+    TRANSIT = "transit"
+    COMPRESSED = "compressed"
+    ENVELOPE = "envelope"
+    UNENCRYPTED = "unencrypted"
+    """`envelope` without its encryption: what encrypting costs. Its text is made up."""
+
+    @property
+    def format(self) -> CipherFormat | None:
+        """The format that it stores; None where it is not ours."""
+        if self is Contender.UNENCRYPTED:
+            return CipherFormat.ENVELOPE
+        return CipherFormat(self) if self in list(CipherFormat) else None
+
+
+@frozen
+class Case:
+    """A load: texts of so many bytes, of so many tenants, some of them unchanged."""
+
+    size_bytes: int = field(default=16 * 1024, validator=ge(1024))
+    tenants: int = field(default=1, validator=ge(1))
+    unchanged_percent: int = field(default=0, validator=in_(range(100)))
+
+    @property
+    def name(self) -> str:
+        """The case as a reader of a table names it."""
+        kib = self.size_bytes / 1024
+        tenants = "1 tenant" if self.tenants == 1 else f"{self.tenants:,} tenants"
+        return f"{kib:g} KB, {tenants}, {self.unchanged_percent} % unchanged"

@@ -1,0 +1,36 @@
+"""What a contender is told when it starts, on its standard input: nothing secret is an argument."""
+
+import json
+from pathlib import Path
+
+from attrs import asdict, field, frozen
+
+
+@frozen
+class Access:
+    """The ways to the servers. Ours takes the settings file; the others what stands beside it."""
+
+    settings_file: Path
+    overrides: list[str]
+    latencies_file: Path | None
+    nats_url: str
+    stream: str
+    subject: str
+    consumer: str
+    push_subject: str
+    postgres_dsn: str = field(repr=False)
+    openbao_url: str
+    openbao_token: str = field(repr=False)
+
+    def encode(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), default=str) + "\n"
+
+    @classmethod
+    def decode(cls, line: str) -> "Access":
+        """What `encode` made the line of."""
+        given = json.loads(line)
+        given["settings_file"] = Path(given["settings_file"])
+        if given["latencies_file"] is not None:
+            given["latencies_file"] = Path(given["latencies_file"])
+        return cls(**given)
