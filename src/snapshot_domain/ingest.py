@@ -222,7 +222,7 @@ class IngestSnapshot:
         self.journal.write(batch)
 
     async def _tell_listeners(self, batch: Batch) -> None:
-        notices = _notices(batch)
+        notices = _notices(batch) if self.listeners else []
         if not notices:
             return
         for listener in self.listeners:

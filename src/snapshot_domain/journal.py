@@ -17,6 +17,7 @@ from snapshot_domain.outcome import (
     Orphaned,
     Outcome,
     Stored,
+    StoreOutcome,
     TenantKeyMissing,
     Unchanged,
     Unforeseen,
@@ -28,7 +29,11 @@ _TENANTS_REMEMBERED_AT_MOST = 10_000
 
 
 class Journal:
-    """Writes a line for each message that was stored or rejected, and one for many retries."""
+    """Writes a line for each rejected message, and one a batch for what went well, and for retries.
+
+    At ten thousand messages a second a line for each that was stored would cost as much as
+    decoding it, and nobody would read it: those are for DEBUG.
+    """
 
     def __init__(self) -> None:
         self._tenants_without_key: set[TenantId] = set()
@@ -36,30 +41,34 @@ class Journal:
     def write(self, batch: Batch) -> None:
         """Logs what became of the batch's messages."""
         retried: Counter[Outcome] = Counter()
+        settled: Counter[str] = Counter()
         for index, outcome in enumerate(batch.outcomes):
             match outcome:
                 case Stored() | Unchanged() | AlreadyStored():
-                    self._write_settled(batch, index, outcome)
+                    settled[_words(outcome)] += 1
                 case Malformed() | Orphaned() | DigestMismatched() | ItemRefused():
                     self._write_rejected(batch, index, outcome)
                 case TenantKeyMissing():
                     self._write_key_missing(batch, index)
                 case _:
                     retried[outcome] += 1
+        if settled:
+            self._write_settled(batch, settled)
         for outcome, messages in retried.items():
             self._write_retried(outcome, messages)
 
-    def _write_settled(self, batch: Batch, index: int, outcome: Outcome) -> None:
-        level = logging.INFO if isinstance(outcome, Stored) else logging.DEBUG
-        if logger.isEnabledFor(level):
-            key = batch.candidates[index].key
-            logger.log(
-                level,
-                "%s: device %s, sequence %d",
-                _words(outcome),
-                key.device_id,
-                key.sequence,
-            )
+    def _write_settled(self, batch: Batch, settled: Counter[str]) -> None:
+        any_stored = any(isinstance(outcome, Stored) for outcome in batch.outcomes)
+        counts = ", ".join(f"{count} {words}" for words, count in settled.items())
+        logger.log(logging.INFO if any_stored else logging.DEBUG, "%s", counts)
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
+        for index, outcome in enumerate(batch.outcomes):
+            if isinstance(outcome, StoreOutcome):
+                key = batch.candidates[index].key
+                logger.debug(
+                    "%s: device %s, sequence %d", _words(outcome), key.device_id, key.sequence
+                )
 
     def _write_rejected(self, batch: Batch, index: int, outcome: Outcome) -> None:
         candidate = batch.candidates.get(index)

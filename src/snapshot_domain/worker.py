@@ -33,6 +33,14 @@ class WorkerLimits:
     grace: timedelta = timedelta(seconds=20)
 
 
+@frozen
+class _InHand:
+    """How large a batch in hand is."""
+
+    messages: int
+    body_bytes: int
+
+
 class Worker:
     """Feeds batches to the use case until it is told to stop.
 
@@ -54,7 +62,7 @@ class Worker:
         self._limits = limits
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
-        self._in_hand: dict[asyncio.Task[None], Sequence[Delivery]] = {}
+        self._in_hand: dict[asyncio.Task[None], _InHand] = {}
 
     def stop(self) -> None:
         """Asks for an orderly stop: nothing more is fetched, what is in hand is finished.
@@ -124,11 +132,7 @@ class Worker:
         )
 
     def _bytes_in_hand(self) -> int:
-        return sum(
-            delivery.body.size_bytes
-            for deliveries in self._in_hand.values()
-            for delivery in deliveries
-        )
+        return sum(batch.body_bytes for batch in self._in_hand.values())
 
     async def _fetch(self) -> Sequence[Delivery]:
         """What the source has for us; nothing, and intake pauses, if it failed.
@@ -149,7 +153,7 @@ class Worker:
 
     def _take_in_hand(self, deliveries: Sequence[Delivery]) -> None:
         task = asyncio.create_task(self._ingest(deliveries))
-        self._in_hand[task] = deliveries
+        self._in_hand[task] = _InHand(len(deliveries), sum(d.body.size_bytes for d in deliveries))
         self._tell_in_flight()
         task.add_done_callback(self._let_go)
 
@@ -161,7 +165,7 @@ class Worker:
         self._metrics.record(
             InFlightChanged(
                 batches=len(self._in_hand),
-                messages=sum(map(len, self._in_hand.values())),
+                messages=sum(batch.messages for batch in self._in_hand.values()),
                 body_bytes=self._bytes_in_hand(),
             )
         )

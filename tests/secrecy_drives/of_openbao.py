@@ -40,8 +40,7 @@ from snapshot_openbao import (
     TransitRewrapper,
 )
 from snapshot_openbao.compression import decompress
-from snapshot_openbao.envelope_format import DataKey, new_secret
-from snapshot_openbao.envelope_format import seal as seal_in_envelope
+from snapshot_openbao.envelope_format import DataKey, Sealer, new_secret
 from snapshot_openbao.envelope_format import unseal as unseal_envelope
 from snapshot_openbao.sealed_body_format import new_key, seal, unseal
 from support.clock import MovableClock
@@ -95,7 +94,7 @@ async def formats(watch: SecretWatch) -> None:
     secret = Secret(watch.canary.configuration().reveal())
     key_id = DataKeyId(uuid4())
     wrapped = WrappedKey(key_id, _TENANT.tenant_id, "vault:v1:AAAA")
-    envelope = seal_in_envelope(DataKey(wrapped, new_secret()), secret, "bound")
+    envelope = Sealer(DataKey(wrapped, new_secret())).seal(secret, "bound")
     answers: list[object] = [
         unseal_envelope(new_secret(), envelope, "bound"),
         unseal_envelope(new_secret(), Ciphertext(f"si1e:{key_id}:{watch.canary.text}"), "bound"),

@@ -257,6 +257,36 @@ async def test_a_missing_key_is_an_error_in_the_log_once_a_tenant(
     assert str(tenant("zeta")) in errors[0].getMessage()
 
 
+async def test_what_was_stored_is_one_line_a_batch_and_each_device_one_for_debugging(
+    world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    world.publish("one", of="r1")
+    world.publish("other", of="r2")
+    world.publish("other", of="r2", at=MORNING + HOUR)
+    await world.ingest()
+    by_level: dict[int, list[str]] = {logging.INFO: [], logging.DEBUG: []}
+    for record in caplog.records:
+        by_level[record.levelno].append(record.getMessage())
+    assert by_level[logging.INFO] == ["2 stored, 1 unchanged"]
+    assert [line.split(":")[0] for line in by_level[logging.DEBUG]] == [
+        "stored",
+        "stored",
+        "unchanged",
+    ]
+
+
+async def test_a_batch_that_changed_nothing_is_silent_unless_one_debugs(
+    world: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.publish("same")
+    await world.ingest()
+    caplog.set_level(logging.INFO)
+    world.publish("same", at=MORNING + HOUR)
+    await world.ingest()
+    assert caplog.records == []
+
+
 async def test_when_misconfigured_for_all_it_comes_again_late_and_the_log_says_what_to_do(
     world: MemoryWorld, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -27,13 +27,13 @@ from snapshot_domain.ports import CipherItem, TenantKey
 from snapshot_domain.secret import Configuration, Secret
 from snapshot_memory import MemoryCipher, MemoryKeyring
 from snapshot_openbao import DataKeyLimits, EnvelopeCipher
-from snapshot_openbao.compression import compress, decompress
+from snapshot_openbao.compression import compress, compress_all, decompress
 from snapshot_openbao.data_keys import DataKeys
 from snapshot_openbao.envelope_format import (
     DataKey,
+    Sealer,
     labelled,
     new_secret,
-    seal,
     unlabelled,
     unseal,
 )
@@ -58,14 +58,14 @@ def _data_key() -> DataKey:
 @given(st.binary(max_size=300))
 def test_what_is_sealed_opens_with_its_key_where_it_belongs(body: bytes) -> None:
     key = _data_key()
-    opened = unseal(key.secret, seal(key, Secret(body), BOUND_TO), BOUND_TO)
+    opened = unseal(key.secret, Sealer(key).seal(Secret(body), BOUND_TO), BOUND_TO)
     assert isinstance(opened, Secret)
     assert opened.reveal() == body
 
 
 def test_the_text_is_written_as_the_grammar_says() -> None:
     key = _data_key()
-    ciphertext = seal(key, Secret(b"body"), BOUND_TO)
+    ciphertext = Sealer(key).seal(Secret(b"body"), BOUND_TO)
     prefix, key_id, box = ciphertext.text.split(":")
     assert (prefix, key_id) == ("si1e", str(key.wrapped.key_id))
     assert (ciphertext.format, ciphertext.data_key_id) == ("envelope", key.wrapped.key_id)
@@ -87,12 +87,12 @@ def test_the_text_is_written_as_the_grammar_says() -> None:
 )
 def test_a_row_that_was_moved_does_not_open(moved: str) -> None:
     key = _data_key()
-    assert unseal(key.secret, seal(key, TEXT, BOUND_TO), moved) is Problem.NOT_AUTHENTIC
+    assert unseal(key.secret, Sealer(key).seal(TEXT, BOUND_TO), moved) is Problem.NOT_AUTHENTIC
 
 
 def test_a_text_that_names_another_data_key_does_not_open() -> None:
     key = _data_key()
-    ciphertext = seal(key, TEXT, BOUND_TO)
+    ciphertext = Sealer(key).seal(TEXT, BOUND_TO)
     renamed = ciphertext.text.replace(str(key.wrapped.key_id), str(uuid4()))
     assert unseal(key.secret, Ciphertext(renamed), BOUND_TO) is Problem.NOT_AUTHENTIC
 
@@ -103,7 +103,7 @@ def test_what_is_no_envelope_is_no_ciphertext(text: str) -> None:
 
 
 def test_without_its_own_data_key_beside_it_nothing_is_sent_to_be_opened() -> None:
-    ciphertext = seal(_data_key(), TEXT, BOUND_TO)
+    ciphertext = Sealer(_data_key()).seal(TEXT, BOUND_TO)
     assert opening_of(evolve(ciphertext, wrapped_key=None)) is Problem.DATA_KEY_UNKNOWN
     anothers = evolve(ciphertext, wrapped_key=_data_key().wrapped)
     assert opening_of(anothers) is Problem.DATA_KEY_UNKNOWN
@@ -112,6 +112,12 @@ def test_without_its_own_data_key_beside_it_nothing_is_sent_to_be_opened() -> No
 @given(st.binary(max_size=2_000))
 def test_what_was_compressed_comes_back(plaintext: bytes) -> None:
     assert decompress(compress(Secret(plaintext))) == plaintext
+
+
+@given(st.lists(st.binary(max_size=2_000), max_size=8))
+def test_what_was_compressed_together_comes_back_in_its_order(plaintexts: list[bytes]) -> None:
+    frames = compress_all([Secret(each) for each in plaintexts])
+    assert [decompress(frame) for frame in frames] == plaintexts
 
 
 def test_a_bomb_is_refused_before_it_is_large() -> None:
@@ -311,7 +317,7 @@ async def test_a_large_batch_stays_in_its_order(threads: Threads) -> None:
 
 def test_neither_a_key_nor_what_it_wraps_is_shown() -> None:
     key = _data_key()
-    shown = f"{key} {key!r} {seal(key, TEXT, BOUND_TO)!r}"
+    shown = f"{key} {key!r} {Sealer(key).seal(TEXT, BOUND_TO)!r}"
     assert "vault:" not in shown
     assert "shed-ap" not in shown
     assert key.secret.reveal().hex() not in shown

@@ -3,7 +3,6 @@
 Pure: no I/O. Plaintext leaves its `Secret` only for the moment in which a body is built.
 """
 
-import re
 from base64 import b64decode
 from binascii import Error as BadBase64
 from binascii import b2a_base64
@@ -15,6 +14,7 @@ from attrs import field, frozen
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports.cipher import KeyReference
 from snapshot_domain.secret import Secret
+from snapshot_openbao.ciphertext_text import is_of_transit
 from snapshot_openbao.client import Reply
 from snapshot_openbao.errors import Problem, problem_of_status, problem_of_text
 from snapshot_openbao.paths import key_name
@@ -24,9 +24,6 @@ G = TypeVar("G")
 R = TypeVar("R")
 _Given = TypeVar("_Given", contravariant=True)
 _Result = TypeVar("_Result", covariant=True)
-
-CIPHERTEXT = re.compile(r"vault:v[0-9]+:[A-Za-z0-9+/]+={0,2}", re.ASCII)
-"""What Transit returns. Nothing that does not look like it is sent to be decrypted."""
 
 # Without this a single bad item turns the whole answer into a 400.
 _HEAD = b'{"partial_failure_response_code":200,"batch_input":['
@@ -87,7 +84,7 @@ class _Encrypt:
 
 
 class _OfCiphertext:
-    """What is given looks like `CIPHERTEXT`, so that it stands in JSON as it is."""
+    """What is given looks like Transit's own, so that it stands in JSON as it is."""
 
     def entry_bytes(self, given: Ciphertext) -> int:
         return len(b'{"ciphertext":""}') + len(given.text)
@@ -118,7 +115,7 @@ class _Rewrap(_OfCiphertext):
 
 def _ciphertext_in(answered: Mapping[str, Any]) -> Ciphertext | Problem:
     text = answered.get("ciphertext")
-    if not isinstance(text, str) or not CIPHERTEXT.fullmatch(text):
+    if not isinstance(text, str) or not is_of_transit(text):
         return Problem.NOT_OPENBAO
     return Ciphertext(text)
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports.cipher import Cipher, CipherAnswer, CipherItem
-from snapshot_openbao.compression import compress
+from snapshot_openbao.compression import compress_all
 from snapshot_openbao.threads import Threads
 
 PREFIX = "si1z:"
@@ -29,7 +29,11 @@ class CompressedCipher:
 
 
 def _compressed(items: Sequence[CipherItem]) -> list[CipherItem]:
-    return [CipherItem(item.key, compress(item.plaintext), item.aad) for item in items]
+    compressed = compress_all([item.plaintext for item in items])
+    return [
+        CipherItem(item.key, content, item.aad)
+        for item, content in zip(items, compressed, strict=True)
+    ]
 
 
 def _answer(answer: CipherAnswer) -> CipherAnswer:

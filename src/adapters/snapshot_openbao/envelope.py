@@ -1,19 +1,20 @@
 """Cipher that encrypts in the process, under data keys that each tenant's own key wraps."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.ports.cipher import Cipher, CipherAnswer, CipherItem, TenantKey
 from snapshot_domain.ports.clock import Clock
-from snapshot_openbao.compression import compress
+from snapshot_openbao.compression import compress_all
 from snapshot_openbao.data_keys import DataKeyLimits, DataKeys
-from snapshot_openbao.envelope_format import DataKey, seal
+from snapshot_openbao.envelope_format import DataKey, Sealer
 from snapshot_openbao.threads import Threads
 
-_ITEMS_A_THREAD = 50
+_Work: TypeAlias = tuple[int, CipherItem, Sealer]
+"""An item, its place among the answers, and what seals it."""
 
 
 class EnvelopeCipher:
@@ -55,24 +56,25 @@ class EnvelopeCipher:
             if isinstance(item.key, TenantKey)
         }
         keys = await self._keys.take(Counter(tenants.values()))
-        work: list[tuple[int, CipherItem, DataKey]] = []
+        sealers = {
+            tenant_id: Sealer(key) for tenant_id, key in keys.items() if isinstance(key, DataKey)
+        }
+        work: list[_Work] = []
         answers: dict[int, CipherAnswer] = {}
         for place, tenant_id in tenants.items():
             key = keys[tenant_id]
             if isinstance(key, DataKey):
-                work.append((place, items[place], key))
+                work.append((place, items[place], sealers[tenant_id]))
             else:
                 answers[place] = key
-        parts = [
-            work[first : first + _ITEMS_A_THREAD] for first in range(0, len(work), _ITEMS_A_THREAD)
-        ]
-        sealed = await asyncio.gather(
-            *(self._threads.run(partial(_seal_all, part)) for part in parts)
-        )
-        for part in sealed:
-            answers.update(part)
+        if work:
+            answers.update(await self._threads.run(partial(_seal_all, work)))
         return answers
 
 
-def _seal_all(work: Sequence[tuple[int, CipherItem, DataKey]]) -> Mapping[int, Ciphertext]:
-    return {place: seal(key, compress(item.plaintext), item.aad) for place, item, key in work}
+def _seal_all(work: Sequence[_Work]) -> Mapping[int, Ciphertext]:
+    compressed = compress_all([item.plaintext for _, item, _ in work])
+    return {
+        place: sealer.seal(body, item.aad)
+        for (place, item, sealer), body in zip(work, compressed, strict=True)
+    }

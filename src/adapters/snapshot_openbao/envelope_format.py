@@ -54,14 +54,20 @@ def is_labelled(plaintext: Secret) -> bool:
     return plaintext.reveal().startswith(_LABEL)
 
 
-def seal(key: DataKey, body: Secret, bound_to: str) -> Ciphertext:
-    """The body under the key; `bound_to` names tenant, device and digest."""
-    key_id = key.wrapped.key_id
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    aad = _aad(bound_to, key_id)
-    sealed = AESGCM(key.secret.reveal()).encrypt(nonce, body.reveal(), aad)
-    box = b64encode(nonce + sealed).decode("ascii")
-    return Ciphertext(f"{PREFIX}{key_id}:{box}", key.wrapped)
+class Sealer:
+    """A data key made ready, so that what is done once a key is not done once a body."""
+
+    def __init__(self, key: DataKey) -> None:
+        self._wrapped = key.wrapped
+        self._prefix = f"{PREFIX}{key.wrapped.key_id}:"
+        self._aesgcm = AESGCM(key.secret.reveal())
+
+    def seal(self, body: Secret, bound_to: str) -> Ciphertext:
+        """The body under the key; `bound_to` names tenant, device and digest."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        aad = _aad(bound_to, self._wrapped.key_id)
+        box = b64encode(nonce + self._aesgcm.encrypt(nonce, body.reveal(), aad)).decode("ascii")
+        return Ciphertext(self._prefix + box, self._wrapped)
 
 
 def unseal(secret: Secret, ciphertext: Ciphertext, bound_to: str) -> Secret | Problem:

@@ -7,7 +7,7 @@ from attrs import field, frozen
 from snapshot_domain.model import Ciphertext, WrappedKey
 from snapshot_domain.secret import Configuration, RawMessage, Secret
 from snapshot_openbao import compressed, envelope_format, sealed_body_format
-from snapshot_openbao.batches import CIPHERTEXT
+from snapshot_openbao.ciphertext_text import is_of_transit
 from snapshot_openbao.compression import decompress
 from snapshot_openbao.errors import Problem
 from snapshot_openbao.sealed_body_format import SealedBody
@@ -77,9 +77,9 @@ def opening_of(ciphertext: Ciphertext) -> Opening | Problem:
         return _enveloped(ciphertext)
     if text.startswith(compressed.PREFIX):
         for_transit = text.removeprefix(compressed.PREFIX)
-        is_sound = CIPHERTEXT.fullmatch(for_transit)
+        is_sound = is_of_transit(for_transit)
         return _Compressed(Ciphertext(for_transit)) if is_sound else Problem.NO_CIPHERTEXT
-    return _Transit(ciphertext) if CIPHERTEXT.fullmatch(text) else Problem.NO_CIPHERTEXT
+    return _Transit(ciphertext) if is_of_transit(text) else Problem.NO_CIPHERTEXT
 
 
 def _enveloped(ciphertext: Ciphertext) -> Opening | Problem:
@@ -88,7 +88,7 @@ def _enveloped(ciphertext: Ciphertext) -> Opening | Problem:
         return Problem.NO_CIPHERTEXT
     if key is None or key.key_id != ciphertext.data_key_id:
         return Problem.DATA_KEY_UNKNOWN
-    is_sound = CIPHERTEXT.fullmatch(key.text)
+    is_sound = is_of_transit(key.text)
     return _Enveloped(Ciphertext(key.text), ciphertext, key) if is_sound else Problem.NO_CIPHERTEXT
 
 

@@ -7,7 +7,8 @@ from snapshot_domain.model import Ciphertext, TenantId
 from snapshot_domain.ports.cipher import CipherAnswer, TenantKey
 from snapshot_domain.ports.rewrapper import KeyVersions
 from snapshot_openbao import compressed
-from snapshot_openbao.batches import CIPHERTEXT, REWRAP, Job, Limits
+from snapshot_openbao.batches import REWRAP, Job, Limits
+from snapshot_openbao.ciphertext_text import is_of_transit
 from snapshot_openbao.client import Reply
 from snapshot_openbao.connection import OpenBao, Request
 from snapshot_openbao.errors import Problem, fault_of, problem_of_status
@@ -36,7 +37,7 @@ class TransitRewrapper:
             Job(place, key, Ciphertext(each.text.removeprefix(prefix)))
             for place, (each, prefix) in enumerate(zip(ciphertexts, prefixes, strict=True))
         ]
-        sound = [job for job in jobs if CIPHERTEXT.fullmatch(job.given.text)]
+        sound = [job for job in jobs if is_of_transit(job.given.text)]
         # A batch is answered with 200 even if every item failed; each entry is looked at anyway.
         answers = await self._transit.run(REWRAP, sound, self._openbao.deadline())
         return [

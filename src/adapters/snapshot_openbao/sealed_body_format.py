@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from snapshot_domain.model import Ciphertext
 from snapshot_domain.secret import RawMessage, Secret
-from snapshot_openbao.batches import CIPHERTEXT
+from snapshot_openbao.ciphertext_text import is_of_transit
 from snapshot_openbao.errors import Problem
 
 PREFIX = "si1q:"
@@ -36,7 +36,7 @@ class SealedBody:
         wrapped_key, separator, box = ciphertext.text.removeprefix(PREFIX).partition(_SEPARATOR)
         if not (ciphertext.text.startswith(PREFIX) and separator):
             return Problem.NO_CIPHERTEXT
-        if not CIPHERTEXT.fullmatch(wrapped_key):
+        if not is_of_transit(wrapped_key):
             return Problem.NO_CIPHERTEXT
         return cls(Ciphertext(wrapped_key), box)
 

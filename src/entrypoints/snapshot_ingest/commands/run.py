@@ -3,6 +3,7 @@
 import logging
 
 from snapshot_ingest.allocator import return_large_blocks
+from snapshot_ingest.collector import collect_rarely
 from snapshot_ingest.http.app import http_app
 from snapshot_ingest.http.server import serving
 from snapshot_ingest.ingestion import open_ingestion
@@ -24,6 +25,7 @@ async def run(settings: Settings) -> None:
             serving(http_app(ingestion.registry, ingestion.faults), settings.http) as url,
         ):
             logger.info("ingesting; metrics, health and readiness are at %s", url)
+            collect_rarely()
             async with ingestion.running() as working:
                 await first_of(stopping, working)
                 logger.info("stopping: finishing what is in hand")
