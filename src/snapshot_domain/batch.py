@@ -7,9 +7,10 @@ from attrs import define
 
 from snapshot_domain.delivery import Delivery
 from snapshot_domain.events import BatchHandled, MessageHandled, Stage
-from snapshot_domain.model import Ciphertext, Snapshot, SnapshotFlag, SnapshotKey
+from snapshot_domain.model import Ciphertext, SnapshotFlag, SnapshotKey
 from snapshot_domain.outcome import GivenBack, Outcome, RejectedOutcome, RetriedOutcome, Stored
 from snapshot_domain.ports import Clock
+from snapshot_domain.secret import Configuration
 
 
 @define(eq=False)
@@ -17,10 +18,16 @@ class Candidate:
     """A message that was understood, and that may become a stored snapshot."""
 
     index: int
-    snapshot: Snapshot
     key: SnapshotKey
     flags: SnapshotFlag
+    plaintext_bytes: int
+    plaintext: Configuration | None
     ciphertext: Ciphertext | None = None
+
+    def encrypted_as(self, ciphertext: Ciphertext) -> None:
+        """Holds the ciphertext from now on, and the plaintext no longer."""
+        self.ciphertext = ciphertext
+        self.plaintext = None
 
 
 class Batch:

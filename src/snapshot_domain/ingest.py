@@ -1,7 +1,7 @@
 """IngestSnapshot, the use case: from a batch of deliveries to stored snapshots, settled."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -15,10 +15,12 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.journal import Journal, logger
 from snapshot_domain.model import (
     Ciphertext,
+    DeviceId,
     Digest,
     EncryptedSnapshot,
     Snapshot,
     SnapshotFlag,
+    TenantId,
     configuration_aad,
 )
 from snapshot_domain.outcome import (
@@ -46,7 +48,7 @@ from snapshot_domain.ports import (
 )
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.settlement import outcome_of, settlement_for
-from snapshot_domain.tasks import to_its_end
+from snapshot_domain.tasks import both, to_its_end
 from snapshot_domain.timeline import key_of, look_unchanged
 
 
@@ -113,8 +115,7 @@ class IngestSnapshot:
         with batch.stage(Stage.DECODE):
             candidates = self._decode(batch, digest_key)
         with batch.stage(Stage.LOOK_UP):
-            candidates = await self._without_orphans(batch, candidates)
-            unchanged, changed = await self._look_up(candidates)
+            unchanged, changed = await self._look_up(batch, candidates)
         encrypted = await self._encrypt(batch, changed)
         stale = await self._store(batch, unchanged + encrypted)
         await self._store(batch, await self._encrypt(batch, stale))
@@ -147,37 +148,36 @@ class IngestSnapshot:
             if self.policy.hash_policy is HashPolicy.ENFORCE:
                 batch.decide(index, DigestMismatched())
         known_as = key if digest_key is None else digest_key.keyed(key)
-        batch.candidates[index] = Candidate(index, snapshot, known_as, flags)
+        text = snapshot.configuration
+        batch.candidates[index] = Candidate(index, known_as, flags, text.size_bytes, text)
 
     def _digest_differs(self, snapshot: Snapshot) -> bool:
         if self.policy.hash_policy is HashPolicy.TRUST:
             return False
         return Digest.of(snapshot.configuration) != snapshot.digest
 
-    async def _without_orphans(
-        self, batch: Batch, candidates: Sequence[Candidate]
-    ) -> list[Candidate]:
-        if not candidates:
-            return []
-        owners = await self.directory.owners({each.key.device_id for each in candidates})
-        owned = []
-        for candidate in candidates:
-            if owners.get(candidate.key.device_id) == candidate.key.tenant_id:
-                owned.append(candidate)
-            else:
-                batch.decide(candidate.index, Orphaned())
-        return owned
-
     async def _look_up(
-        self, candidates: Sequence[Candidate]
+        self, batch: Batch, candidates: Sequence[Candidate]
     ) -> tuple[list[Candidate], list[Candidate]]:
-        """Those that look unchanged, and those that don't."""
+        """Those that look unchanged, and those that don't; orphans are neither.
+
+        Both are asked at once: what is said of an orphan is not looked at.
+        """
         if not candidates:
             return [], []
         keys = [candidate.key for candidate in candidates]
-        looks = look_unchanged(keys, await self.repository.unchanged(keys))
-        unchanged = [each for each, same in zip(candidates, looks, strict=True) if same]
-        changed = [each for each, same in zip(candidates, looks, strict=True) if not same]
+        owners, hints = await both(
+            self.directory.owners({key.device_id for key in keys}),
+            self.repository.unchanged(keys),
+        )
+        hint_of = dict(zip((candidate.index for candidate in candidates), hints, strict=True))
+        owned = _without_orphans(batch, candidates, owners)
+        looks = look_unchanged(
+            [candidate.key for candidate in owned],
+            [hint_of[candidate.index] for candidate in owned],
+        )
+        unchanged = [each for each, same in zip(owned, looks, strict=True) if same]
+        changed = [each for each, same in zip(owned, looks, strict=True) if not same]
         return unchanged, changed
 
     async def _encrypt(self, batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -188,7 +188,7 @@ class IngestSnapshot:
         encrypted = []
         for candidate, answer in zip(candidates, answers, strict=True):
             if isinstance(answer, Ciphertext):
-                candidate.ciphertext = answer
+                candidate.encrypted_as(answer)
                 encrypted.append(candidate)
             else:
                 batch.decide(candidate.index, outcome_of(answer))
@@ -202,10 +202,10 @@ class IngestSnapshot:
             answers = await self.repository.store([_encrypted(each) for each in candidates])
         stale = []
         for candidate, answer in zip(candidates, answers, strict=True):
-            if isinstance(answer, NeedsCiphertext):
-                stale.append(candidate)
-            else:
+            if not isinstance(answer, NeedsCiphertext):
                 batch.decide(candidate.index, answer)
+            elif candidate.ciphertext is None:
+                stale.append(candidate)
         return stale
 
     async def _settle(self, batch: Batch) -> None:
@@ -235,11 +235,25 @@ _NOTHING_DECIDED = Unforeseen("NothingDecided")
 """The walk ended without a fault and left a message undecided: a port broke its promise."""
 
 
+def _without_orphans(
+    batch: Batch, candidates: Sequence[Candidate], owners: Mapping[DeviceId, TenantId]
+) -> list[Candidate]:
+    owned = []
+    for candidate in candidates:
+        if owners.get(candidate.key.device_id) == candidate.key.tenant_id:
+            owned.append(candidate)
+        else:
+            batch.decide(candidate.index, Orphaned())
+    return owned
+
+
 def _cipher_item(candidate: Candidate) -> CipherItem:
     key = candidate.key
+    if candidate.plaintext is None:
+        raise AssertionError("a snapshot is to be encrypted that already was")
     return CipherItem(
         key=TenantKey(key.tenant_id),
-        plaintext=candidate.snapshot.configuration,
+        plaintext=candidate.plaintext,
         aad=configuration_aad(key.tenant_id, key.device_id, key.digest),
     )
 
@@ -248,7 +262,7 @@ def _encrypted(candidate: Candidate) -> EncryptedSnapshot:
     return EncryptedSnapshot(
         key=candidate.key,
         ciphertext=candidate.ciphertext,
-        plaintext_bytes=candidate.snapshot.configuration.size_bytes,
+        plaintext_bytes=candidate.plaintext_bytes,
         flags=candidate.flags,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
+_Other = TypeVar("_Other")
 
 _ASK_AGAIN_SECONDS = 1.0
 
@@ -39,6 +40,21 @@ async def cancel(*tasks: "asyncio.Future[Any]") -> None:
         await asyncio.wait(running, timeout=_ASK_AGAIN_SECONDS)
     for task in tasks:
         forget_fault_of(task)
+
+
+async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_Result, _Other]:
+    """What the two steps return, run at once; the first fault ends the other, and is raised.
+
+    A TaskGroup would raise it in a group.
+    """
+    one, other = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    try:
+        await asyncio.wait([one, other], return_when=asyncio.FIRST_EXCEPTION)
+        if other.done():
+            other.result()  # its fault may have come while the first still runs
+        return one.result(), other.result()
+    finally:
+        await cancel(one, other)
 
 
 async def within(seconds: float, step: Awaitable[_Result]) -> _Result:

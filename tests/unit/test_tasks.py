@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from snapshot_domain.tasks import cancel, to_its_end, within
+from snapshot_domain.tasks import both, cancel, to_its_end, within
 
 
 async def test_a_step_is_awaited_to_its_end_however_often_it_is_cancelled() -> None:
@@ -104,3 +104,42 @@ async def test_a_fault_at_the_end_of_a_cancelled_task_reaches_nobody(
     await cancel(task)
     del task
     assert "canary" not in caplog.text
+
+
+async def test_two_steps_run_at_once_and_both_results_come_back() -> None:
+    first_begun, second_begun = asyncio.Event(), asyncio.Event()
+
+    async def first() -> str:
+        first_begun.set()
+        await second_begun.wait()
+        return "one"
+
+    async def second() -> int:
+        second_begun.set()
+        await first_begun.wait()
+        return 2
+
+    assert await asyncio.wait_for(both(first(), second()), timeout=10) == ("one", 2)
+
+
+async def test_the_fault_of_one_of_two_steps_ends_the_other() -> None:
+    step = Stubborn()
+
+    async def fails() -> None:
+        await step.begun.wait()
+        raise ValueError("its fault")
+
+    with pytest.raises(ValueError, match="its fault"):
+        await asyncio.wait_for(both(step.run(), fails()), timeout=10)
+    assert step.cancellations == 2
+
+
+async def test_a_cancellation_ends_both_steps() -> None:
+    steps = [Stubborn(), Stubborn()]
+    task = asyncio.create_task(both(*(step.run() for step in steps)))
+    for step in steps:
+        await step.begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, timeout=10)
+    assert [step.cancellations for step in steps] == [2, 2]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nats import errors
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.aio.msg import Msg
 
 from snapshot_domain.tasks import cancel, within
@@ -22,11 +22,13 @@ from snapshot_nats.identity_files import IdentityFiles
 from snapshot_nats.message import SafeMsg
 from snapshot_nats.refusals import Refusal, refusal_of
 from snapshot_nats.tls import TlsFiles
+from snapshot_nats.transport import WideTransport
 
 _log = logging.getLogger(__name__)
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
 
 _FLUSH_SECONDS = 10.0
+_OVER_TCP = ("nats", "tls")
 
 
 def _nothing() -> None:
@@ -143,6 +145,12 @@ class SafeClient(Client):
         """
         await within(timeout, self._flush_pending(force_flush=True))
         await super().flush(timeout)  # type: ignore[arg-type]  # it takes fractions
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        """Over a transport of ours, where it is TCP or TLS."""
+        if not self._transport and s.uri.scheme in _OVER_TCP:
+            self._transport = WideTransport()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""
