@@ -1,7 +1,7 @@
 """zstd around a plaintext: smaller before it is encrypted, and bounded when it is opened."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import ByteString, Sequence
 
 import zstandard
 
@@ -28,11 +28,11 @@ def compress_all(plaintexts: Sequence[Secret]) -> list[Secret]:
     All in one call of the library, which lets other threads run meanwhile: in a call each, this
     thread would wait for its turn again after every single one.
     """
-    contents = [plaintext.reveal() for plaintext in plaintexts]
+    contents: list[ByteString] = [plaintext.reveal() for plaintext in plaintexts]
     if not any(contents):
         return [compress(plaintext) for plaintext in plaintexts]  # the call refuses nothing at all
     frames = _compressor().multi_compress_to_buffer(contents, threads=0)
-    return [Secret(frame.tobytes()) for frame in frames]
+    return [Secret(frames[place].tobytes()) for place in range(len(frames))]
 
 
 def _compressor() -> zstandard.ZstdCompressor:

@@ -37,19 +37,20 @@ class Database:
             async with connection.transaction(isolation="read_committed"):
                 return await _unless_cancelled(connection, work)
 
-        return await self._repeat(committed)
+        return await self.at_once(committed)
 
     async def ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """The rows that one statement returns, in one round trip.
 
         Raises `Unavailable` or `Misconfigured`.
         """
-        result = await self._repeat(lambda connection: connection.fetch(query, *arguments))
+        result = await self.at_once(lambda connection: connection.fetch(query, *arguments))
         if isinstance(result, Fault):
             raise result.as_error(self.dependency)
         return result
 
-    async def _repeat(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
+    async def at_once(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
+        """The same without a BEGIN: for one statement, which is a transaction by itself."""
         for repetition in range(_REPETITIONS):
             result = await self._once(work)
             if not isinstance(result, Fault) or result.kind is not FaultKind.REPEATABLE:

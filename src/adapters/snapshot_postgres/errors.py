@@ -32,6 +32,10 @@ DRIVER_ERRORS = (
 """Everything that asyncpg raises on its own account."""
 
 
+OTHER_ISOLATION = "SI004"
+"""Our own SQLSTATE: the transaction is not READ COMMITTED."""
+
+
 class FaultKind(Enum):
     """What is to be done about a fault."""
 
@@ -63,6 +67,7 @@ _KIND_BY_SQLSTATE = {
     "SI001": FaultKind.MISCONFIGURED,  # our own: a digest that is not under the kept key
     "SI002": FaultKind.MISCONFIGURED,  # our own: keyed digests whose key is gone
     "SI003": FaultKind.MISCONFIGURED,  # our own: a migration with another database's key
+    OTHER_ISOLATION: FaultKind.MISCONFIGURED,
 }
 """By SQLSTATE or its class, the longer first. What is not here (08, 25006, 53, 57, 58, XX and
 what nobody thought of) is UNAVAILABLE: the message stays on the stream."""

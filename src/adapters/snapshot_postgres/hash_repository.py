@@ -1,8 +1,8 @@
 """HashRepository over the backend's table of rows and our timelines beside it.
 
 The rules of the timeline are carried out by `snapshot_ingest.store_batch`
-(migrations/0014_store_by_either_digest.sql), one call in one transaction a batch; here is
-what stands around it: repetition, and finding the one row that the database refuses.
+(migrations/0018_one_pass.sql), one call in one transaction a batch; here is what stands around
+it: repetition, and finding the one row that the database refuses.
 """
 
 import logging
@@ -14,7 +14,13 @@ from snapshot_domain.outcome import ItemRefused, Orphaned
 from snapshot_domain.ports import StoreAnswer
 from snapshot_postgres.batch import answer_of, batch_columns, key_columns, look_columns, place_of
 from snapshot_postgres.database import Database
-from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
+from snapshot_postgres.errors import (
+    DRIVER_ERRORS,
+    OTHER_ISOLATION,
+    Fault,
+    FaultKind,
+    fault_of,
+)
 from snapshot_postgres.health import APPLIED_MIGRATIONS, require_migrations, require_rights
 from snapshot_postgres.pool import Pool, PooledConnection
 from snapshot_postgres.sql import query
@@ -49,6 +55,7 @@ class PostgresHashRepository:
 
     def __init__(self, pool: Pool, *, acquire_timeout_seconds: float = 10.0) -> None:
         self._database = Database(pool, Dependency.REPOSITORY, acquire_timeout_seconds)
+        self._must_begin = False
 
     async def unchanged(self, keys: Sequence[SnapshotKey]) -> Sequence[bool]:
         """See HashRepository. One statement, whatever the number of keys."""
@@ -58,7 +65,7 @@ class PostgresHashRepository:
         return [bool(row["same"]) for row in rows]
 
     async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
-        """See HashRepository. One transaction of three round trips, unless a row is refused."""
+        """See HashRepository. One transaction and one round trip, unless a row is refused."""
         if not batch:
             return []
         order = sorted(range(len(batch)), key=lambda index: place_of(batch[index]))
@@ -74,10 +81,10 @@ class PostgresHashRepository:
         await require_migrations(self._database)
 
     async def _decide(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
-        result = await self._database.transact(lambda connection: _store(connection, batch))
+        result = await self._store(batch)
         if isinstance(result, Fault) and result.kind is FaultKind.REFERENCE_GONE:
             # A device was deleted after it was looked up: the next look finds an orphan.
-            result = await self._database.transact(lambda connection: _store(connection, batch))
+            result = await self._store(batch)
         if isinstance(result, Fault) and result.kind in _ONE_ITEMS_FAULT:
             result = await self._database.transact(
                 lambda connection: _store_in_parts(connection, batch)
@@ -85,6 +92,18 @@ class PostgresHashRepository:
         if isinstance(result, Fault):
             raise result.as_error(Dependency.REPOSITORY)
         return result
+
+    async def _store(self, batch: Sequence[EncryptedSnapshot]) -> list[StoreAnswer] | Fault:
+        """A statement alone is a transaction, and saves the two round trips around it.
+
+        Sessions whose isolation is another than READ COMMITTED must say so each time.
+        """
+        if not self._must_begin:
+            result = await self._database.at_once(lambda connection: _store(connection, batch))
+            if not isinstance(result, Fault) or result.sqlstate != OTHER_ISOLATION:
+                return result
+            self._must_begin = True
+        return await self._database.transact(lambda connection: _store(connection, batch))
 
 
 async def _store(

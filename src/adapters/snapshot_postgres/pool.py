@@ -13,6 +13,13 @@ PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PooledConnection"
 
 
+async def _as_it_is(connection: Connection) -> None:
+    """Nothing to reset: all that the adapters set lasts for a transaction.
+
+    asyncpg's own way is another round trip after each use.
+    """
+
+
 async def open_pool(
     dsn: str,
     *,
@@ -41,6 +48,7 @@ async def open_pool(
             command_timeout=command_timeout_seconds,
             statement_cache_size=statement_cache_size,
             server_settings={"application_name": application_name},
+            reset=_as_it_is,
         )
     except DRIVER_ERRORS as error:
         fault = fault_of(error)
