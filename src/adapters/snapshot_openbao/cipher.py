@@ -10,6 +10,7 @@ from snapshot_domain.secret import Secret
 from snapshot_openbao.batches import ENCRYPT, Job, Limits
 from snapshot_openbao.connection import OpenBao
 from snapshot_openbao.errors import Problem, fault_of
+from snapshot_openbao.joining import Joining
 from snapshot_openbao.missing_keys import MissingKeys
 from snapshot_openbao.paths import DEFAULT_MOUNT, key_name
 from snapshot_openbao.transit import Transit
@@ -39,6 +40,7 @@ class TransitCipher:
     ) -> None:
         self._openbao = openbao
         self._transit = Transit(openbao, mount=mount, limits=limits)
+        self._joining = Joining(self._encrypt_once, openbao.threads.count, limits or Limits())
         self._missing = MissingKeys(clock)
 
     async def encrypt(self, items: Sequence[CipherItem]) -> Sequence[CipherAnswer]:
@@ -50,7 +52,7 @@ class TransitCipher:
             if not self._is_remembered(item.key)
         ]
         logins = self._openbao.logins
-        answers = await self._transit.run(ENCRYPT, jobs, deadline, log_in_again=False)
+        answers = await self._joining.run(jobs, deadline)
         forbidden = [job for job in jobs if answers[job.place] is Problem.FORBIDDEN]
         if forbidden:
             answers.update(await self._judge(forbidden, logins, deadline))
@@ -66,6 +68,11 @@ class TransitCipher:
             raise answer
         if not isinstance(answer, Ciphertext):
             raise fault_of(Problem.OWN_KEY_MISSING, OwnKey.CANARY.value)
+
+    async def _encrypt_once(
+        self, jobs: Sequence[Job[Secret]], deadline: float
+    ) -> Mapping[int, Ciphertext | Problem]:
+        return await self._transit.run(ENCRYPT, jobs, deadline, log_in_again=False)
 
     def _is_remembered(self, key: KeyReference) -> bool:
         return isinstance(key, TenantKey) and key.tenant_id in self._missing

@@ -1,7 +1,8 @@
 """zstd around a plaintext: smaller before it is encrypted, and bounded when it is opened."""
 
 import threading
-from collections.abc import ByteString, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import zstandard
 
@@ -28,7 +29,7 @@ def compress_all(plaintexts: Sequence[Secret]) -> list[Secret]:
     All in one call of the library, which lets other threads run meanwhile: in a call each, this
     thread would wait for its turn again after every single one.
     """
-    contents: list[ByteString] = [plaintext.reveal() for plaintext in plaintexts]
+    contents: list[Any] = [plaintext.reveal() for plaintext in plaintexts]
     if not any(contents):
         return [compress(plaintext) for plaintext in plaintexts]  # the call refuses nothing at all
     frames = _compressor().multi_compress_to_buffer(contents, threads=0)

@@ -15,6 +15,7 @@ class Threads:
     """
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="openbao")
         self._running: set[Future[Any]] = set()
 
