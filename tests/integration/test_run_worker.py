@@ -9,7 +9,7 @@ from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 import pytest
 
-from snapshot_ingest.signals import INTERRUPTED
+from snapshot_ingest.exit_codes import INTERRUPTED
 from snapshot_ingest.stack import EmbeddedStack, ServerName
 from snapshot_ingest.stack.process import is_running
 from support.command import finished, running

@@ -1,17 +1,13 @@
 """`snapshot-ingest`, and `python -m snapshot_ingest`."""
 
-import asyncio
 import sys
-import traceback
 from typing import Any, NoReturn
 
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_ingest.core_dumps import refuse_core_dumps
-from snapshot_ingest.signals import INTERRUPTED
+from snapshot_ingest.exit_codes import FAILED, INTERRUPTED, MISUSED
 
 _NAME = "snapshot-ingest"
-_FAILED = 1
-_MISUSED = 2
 
 
 def main() -> None:
@@ -30,19 +26,31 @@ def main() -> None:
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name=_NAME, standalone_mode=False)
     except ParserError as error:
-        _fail(_described(error), _MISUSED)
+        _fail(_described(error), MISUSED)
     except SnapshotIngestError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         _fail_for_want_of(error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except _interruptions():
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - see the docstring
-        places = traceback.extract_tb(error.__traceback__)
-        for place in places:
-            sys.stderr.write(f"  {place.filename}:{place.lineno} in {place.name}\n")
+        _tell_places(error)
         _fail(f"unforeseen {type(error).__name__}; please report it with the lines above")
     sys.exit(code)
+
+
+def _interruptions() -> tuple[type[BaseException], ...]:
+    """What a loop ends with that was told to stop; looked up once something went wrong."""
+    import asyncio
+
+    return (KeyboardInterrupt, asyncio.CancelledError)
+
+
+def _tell_places(error: Exception) -> None:
+    import traceback
+
+    for place in traceback.extract_tb(error.__traceback__):
+        sys.stderr.write(f"  {place.filename}:{place.lineno} in {place.name}\n")
 
 
 def _described(error: Any) -> str:
@@ -57,7 +65,7 @@ def _fail_for_want_of(error: ModuleNotFoundError) -> NoReturn:
     _fail(f"{error.name} is not installed; install snapshot-ingest[cli]")
 
 
-def _fail(line: str, code: int = _FAILED) -> NoReturn:
+def _fail(line: str, code: int = FAILED) -> NoReturn:
     print(f"{_NAME}: {line}", file=sys.stderr)  # noqa: T201 - the command line's own output
     sys.exit(code)
 

@@ -3,9 +3,7 @@
 Each command's module is imported when the command is run, so that --help stays quick.
 """
 
-import asyncio
 import math
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +11,16 @@ import typer
 
 from snapshot_ingest.cli.given import Given, given
 from snapshot_ingest.cli.keys import add_keys_commands
+from snapshot_ingest.cli.loop import run_to_end
 from snapshot_ingest.cli.quarantine import quarantine_app
 from snapshot_ingest.command_errors import UsageError
-from snapshot_ingest.logs import LEVELS, set_up_logging
 
 app = typer.Typer(
     name="snapshot-ingest",
     help="Takes router configuration snapshots off NATS JetStream and stores them encrypted.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # drawing boxes around the help takes longer than all else it does
 )
 config_app = typer.Typer(help="Look at the settings.")
 
@@ -34,6 +33,8 @@ ParserError: type[Exception] = next(
 
 def _say_version(is_asked: bool) -> None:  # noqa: FBT001 - the signature is typer's
     if is_asked:
+        from importlib.metadata import version as version_of
+
         typer.echo(f"snapshot-ingest {version_of('snapshot-ingest')}")
         raise typer.Exit
 
@@ -55,10 +56,17 @@ def options(
         bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which.")
     ] = False,
 ) -> None:
-    if log_level is not None and log_level.upper() not in LEVELS:
-        raise UsageError("--log-level is not known", expected=", ".join(LEVELS))
+    if log_level is not None:
+        _check_level(log_level)
     level = log_level.upper() if log_level else None
     context.obj = Given(config, overrides or [], level)
+
+
+def _check_level(given_level: str) -> None:
+    from snapshot_ingest.logs import LEVELS
+
+    if given_level.upper() not in LEVELS:
+        raise UsageError("--log-level is not known", expected=", ".join(LEVELS))
 
 
 @app.command()
@@ -66,7 +74,7 @@ def run(context: typer.Context) -> None:
     """Ingest from the configured servers until stopped."""
     from snapshot_ingest.commands.run import run as command
 
-    asyncio.run(command(given(context).settings("INFO")))
+    run_to_end(command(given(context).settings("INFO")))
 
 
 @app.command()
@@ -94,6 +102,7 @@ def up(
     """Start real NATS, PostgreSQL and OpenBao here, and ingest."""
     from snapshot_ingest.commands.up import DEFAULT_DATA_DIR, UpOptions
     from snapshot_ingest.commands.up import up as command
+    from snapshot_ingest.logs import set_up_logging
     from snapshot_ingest.stack import StackPorts
 
     before = given(context)
@@ -116,7 +125,7 @@ def up(
     )
     level = before.log_level or "WARNING"
     set_up_logging(level)
-    asyncio.run(command(asked, level))
+    run_to_end(command(asked, level))
 
 
 @app.command()
@@ -153,7 +162,7 @@ def publish(
         register=register,
         dry_run=dry_run,
     )
-    asyncio.run(command(given(context).settings(), asked))
+    run_to_end(command(given(context).settings(), asked))
 
 
 @app.command()
@@ -166,7 +175,7 @@ def migrate(
     """Bring our own schema to this version."""
     from snapshot_ingest.commands.migrate import migrate as command
 
-    asyncio.run(command(given(context).settings(), with_backend_tables=with_backend_tables))
+    run_to_end(command(given(context).settings(), with_backend_tables=with_backend_tables))
 
 
 @app.command()
@@ -209,7 +218,7 @@ def provision(
     tenants = [parse_tenant(each) for each in tenant or ()]
     settings = given(context).settings()
     shape = asked.shape(settings.nats) if own_stream else None
-    asyncio.run(command(settings, tenants, shape))
+    run_to_end(command(settings, tenants, shape))
 
 
 @app.command()
@@ -220,7 +229,7 @@ def status(
     """Say how much waits and how much is stored."""
     from snapshot_ingest.commands.status import status as command
 
-    asyncio.run(command(given(context).settings(), as_json=json))
+    run_to_end(command(given(context).settings(), as_json=json))
 
 
 @app.command()
@@ -231,7 +240,7 @@ def show(
     """Print one stored snapshot, decrypted with the reader's role."""
     from snapshot_ingest.commands.show import show as command
 
-    asyncio.run(command(given(context).settings(), which))
+    run_to_end(command(given(context).settings(), which))
 
 
 @config_app.command("show")

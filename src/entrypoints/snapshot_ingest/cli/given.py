@@ -1,19 +1,15 @@
 """What stands before every command: the settings file, single settings, and the log level."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
-from attrs import frozen
-
-from snapshot_ingest.logs import set_up_logging
 
 if TYPE_CHECKING:
     from snapshot_ingest.settings import Settings
 
 
-@frozen
-class Given:
+class Given(NamedTuple):
     """The options that stand before the command."""
 
     config: Path | None
@@ -22,6 +18,7 @@ class Given:
 
     def settings(self, default_level: str = "WARNING") -> "Settings":
         """The settings, checked; logging is set up on the way."""
+        from snapshot_ingest.logs import set_up_logging
         from snapshot_ingest.settings.loading import load_settings
 
         set_up_logging(self.log_level or default_level)

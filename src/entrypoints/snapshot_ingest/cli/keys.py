@@ -1,6 +1,5 @@
 """`snapshot-ingest rewrap`, `convert`, `digest` and `shred`: keys, and what is under them."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 
 from snapshot_ingest.cli.given import given
+from snapshot_ingest.cli.loop import run_to_end
 
 _Tenant = Annotated[str | None, typer.Option(help="Only of this tenant, a UUID.")]
 _Rate = Annotated[float | None, typer.Option(help="Texts a second, at most.")]
@@ -37,7 +37,7 @@ def rewrap(
     from snapshot_ingest.operator.arguments import parse_work
 
     asked = parse_work(tenant=tenant, rate=rate, dry_run=dry_run)
-    asyncio.run(command(given(context).settings(), asked, as_json=as_json))
+    run_to_end(command(given(context).settings(), asked, as_json=as_json))
 
 
 def convert(
@@ -54,7 +54,7 @@ def convert(
 
     asked = parse_work(tenant=tenant, rate=rate, dry_run=dry_run)
     chosen = parse_format(to)
-    asyncio.run(command(given(context).settings(), chosen, asked, as_json=as_json))
+    run_to_end(command(given(context).settings(), chosen, asked, as_json=as_json))
 
 
 def digest_migrate(
@@ -69,7 +69,7 @@ def digest_migrate(
     from snapshot_ingest.operator.arguments import parse_work
 
     asked = parse_work(tenant=tenant, rate=rate, dry_run=dry_run)
-    asyncio.run(command(given(context).settings(), asked, as_json=as_json))
+    run_to_end(command(given(context).settings(), asked, as_json=as_json))
 
 
 def shred(
@@ -98,7 +98,7 @@ def shred(
         report=report,
         ask=_ask_for_the_tenant,
     )
-    asyncio.run(command(given(context).settings(), asked))
+    run_to_end(command(given(context).settings(), asked))
 
 
 def _ask_for_the_tenant() -> str | None:

@@ -1,11 +1,11 @@
 """`snapshot-ingest quarantine`: look at what could not be ingested, replay it, or drop it."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from snapshot_ingest.cli.given import given
+from snapshot_ingest.cli.loop import run_to_end
 
 quarantine_app = typer.Typer(
     help="Look at what could not be ingested, replay it, or drop it.", no_args_is_help=True
@@ -37,7 +37,7 @@ def quarantine_list(
     from snapshot_ingest.quarantine.arguments import parse_selection
 
     asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
-    asyncio.run(list_kept(given(context).settings(), asked, limit, json_wanted=as_json))
+    run_to_end(list_kept(given(context).settings(), asked, limit, json_wanted=as_json))
 
 
 @quarantine_app.command("show")
@@ -52,7 +52,7 @@ def quarantine_show(
 
     (entry_id,) = parse_ids([which])
     command = quarantine.reveal if reveal else quarantine.show
-    asyncio.run(command(given(context).settings(), entry_id))
+    run_to_end(command(given(context).settings(), entry_id))
 
 
 @quarantine_app.command("replay")
@@ -72,7 +72,7 @@ def quarantine_replay(
 
     asked = parse_selection(reason=reason, tenant=tenant, device=device, waiting=waiting)
     chosen = parse_chosen(ids or [], asked, everything=everything)
-    asyncio.run(command(given(context).settings(), chosen, json_wanted=as_json))
+    run_to_end(command(given(context).settings(), chosen, json_wanted=as_json))
 
 
 @quarantine_app.command("drop")
@@ -83,4 +83,4 @@ def quarantine_drop(
     from snapshot_ingest.commands.quarantine import drop as command
     from snapshot_ingest.quarantine.arguments import parse_ids
 
-    asyncio.run(command(given(context).settings(), parse_ids(ids)))
+    run_to_end(command(given(context).settings(), parse_ids(ids)))
