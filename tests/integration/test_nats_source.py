@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -13,7 +13,8 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from snapshot_conformance.message_source import fetch_count
 from snapshot_domain.delivery import Ack, Retry
 from snapshot_domain.errors import Misconfigured, Unavailable
-from snapshot_nats import ConsumerNeeds, StreamShape, ensure_consumer, ensure_stream
+from snapshot_nats import ConsumerNeeds, SafeClient, StreamShape, ensure_consumer, ensure_stream
+from snapshot_nats.transport import WideTransport
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
 from support.waiting import until
 
@@ -38,6 +39,52 @@ async def test_a_backlog_comes_in_full_batches(place: Place) -> None:
     source = place.source()
     sizes = [len(await source.fetch(10, PLENTY_BYTES)) for _ in range(3)]
     assert sizes == [10, 10, 5]
+
+
+async def test_a_batch_costs_one_pull_and_one_round_trip_to_settle(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.publish(*[b"x"] * 50)
+    source = place.source()
+    await source.fetch(10, PLENTY_BYTES)  # it connects, and looks at stream and consumer
+    said: list[str] = []
+    for name in ("publish", "flush", "request"):
+        monkeypatch.setattr(SafeClient, name, _written_down(name, said))
+    deliveries = await source.fetch(40, PLENTY_BYTES)
+    assert said == ["publish"]
+    await source.settle([(delivery, Ack()) for delivery in deliveries])
+    assert said == ["publish", *["publish"] * 40, "flush"]
+
+
+def _written_down(name: str, said: list[str]) -> Callable[..., Awaitable[object]]:
+    driver = getattr(SafeClient, name)
+
+    async def call(client: SafeClient, *args: object, **options: object) -> object:
+        said.append(name)
+        result: object = await driver(client, *args, **options)
+        return result
+
+    return call
+
+
+async def test_a_large_batch_is_read_in_large_pieces(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.publish(*[b"x" * 100_000] * 30)
+    source = place.source()
+    await source.fetch(1, PLENTY_BYTES)
+    pieces: list[int] = []
+    driver = WideTransport.read
+
+    async def read(transport: WideTransport, buffer_size: int) -> bytes:
+        content = await driver(transport, buffer_size)
+        pieces.append(len(content))
+        return content
+
+    monkeypatch.setattr(WideTransport, "read", read)
+    assert len(await fetch_count(source, 29)) == 29
+    assert max(pieces) > 2 * 32_768
+    assert len(pieces) < 2_900_000 / 32_768 / 2
 
 
 async def test_a_byte_bound_leaves_the_rest_on_the_stream_for_others(place: Place) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from snapshot_nats.identity_files import IdentityFiles
 from snapshot_nats.message import SafeMsg
 from snapshot_nats.refusals import Refusal, refusal_of
 from snapshot_nats.tls import TlsFiles
-from snapshot_nats.transport import WideTransport
+from snapshot_nats.transport import BUFFER_BYTES, WideTransport
 
 _log = logging.getLogger(__name__)
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
@@ -147,10 +148,19 @@ class SafeClient(Client):
         await super().flush(timeout)  # type: ignore[arg-type]  # it takes fractions
 
     async def _connect_to_server(self, s: Srv) -> None:
-        """Over a transport of ours, where it is TCP or TLS."""
-        if not self._transport and s.uri.scheme in _OVER_TCP:
+        """As nats-py's, over a transport of ours where it is TCP or TLS.
+
+        nats-py takes one that is not connected yet for none, so it cannot be put there before.
+        """
+        if s.uri.scheme not in _OVER_TCP:
+            await super()._connect_to_server(s)
+            return
+        s.last_attempt = time.monotonic()
+        if self._transport is None:
             self._transport = WideTransport()  # type: ignore[no-untyped-call]
-        await super()._connect_to_server(s)
+        await self._transport.connect(
+            s.uri, BUFFER_BYTES, connect_timeout=self.options["connect_timeout"]
+        )
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
         """Refuses a server without TLS before credentials are sent; nats-py goes on in clear."""

@@ -1,10 +1,8 @@
 """WideTransport: nats-py's transport, made to take in a whole batch in few turns of the loop."""
 
-from urllib.parse import ParseResult
-
 from nats.aio.transport import TcpTransport
 
-_BUFFER_BYTES = 1024 * 1024
+BUFFER_BYTES = 1024 * 1024
 
 
 class WideTransport(TcpTransport):
@@ -15,11 +13,7 @@ class WideTransport(TcpTransport):
     and a loop that has something else to do in each takes ten times as long for it.
     """
 
-    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:  # noqa: ARG002 - nats-py's signature
-        """As nats-py's, with a larger buffer."""
-        await super().connect(uri, _BUFFER_BYTES, connect_timeout)
-
     async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002 - nats-py's signature
         """What has come, up to the whole buffer."""
-        content: bytes = await super().read(_BUFFER_BYTES)
+        content: bytes = await super().read(BUFFER_BYTES)
         return content
