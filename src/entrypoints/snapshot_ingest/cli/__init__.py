@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from snapshot_ingest.cli.bench import add_bench_command
 from snapshot_ingest.cli.given import Given, given
 from snapshot_ingest.cli.keys import add_keys_commands
 from snapshot_ingest.cli.quarantine import quarantine_app
@@ -243,5 +244,6 @@ def config_show(context: typer.Context) -> None:
 
 
 add_keys_commands(app)
+add_bench_command(app)
 app.add_typer(config_app, name="config")
 app.add_typer(quarantine_app, name="quarantine")

@@ -1,12 +1,12 @@
 """Ingestion as `snapshot-ingest run` has it."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
-from snapshot_domain.ports import Cipher, SnapshotListener
+from snapshot_domain.ports import SnapshotListener
+from snapshot_ingest.allocator import return_large_blocks
 from snapshot_ingest.bench.contenders.access import Access
 from snapshot_ingest.bench.contenders.latencies import Latencies
 from snapshot_ingest.bench.contenders.running import until_told_to_end
@@ -17,6 +17,7 @@ from snapshot_ingest.settings.loading import load_settings
 
 async def run(access: Access, replace: Callable[[Container], None] = lambda _: None) -> None:
     """Ingests until it is told to end; `replace` may put other adapters in."""
+    return_large_blocks()
     settings = load_settings(access.settings_file, access.overrides)
     latencies = Latencies()
     listeners: Sequence[SnapshotListener] = [latencies] if access.latencies_file else []
@@ -28,5 +29,4 @@ async def run(access: Access, replace: Callable[[Container], None] = lambda _: N
         ingestion = Ingestion(container, registry)
         async with ingestion.running():
             await until_told_to_end()
-    if access.latencies_file:
-        latencies.write(access.latencies_file)
+    latencies.write(access.latencies_file)

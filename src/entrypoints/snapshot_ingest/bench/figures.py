@@ -1,0 +1,114 @@
+"""What was measured: the figures of a run, and the medians of several."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from attrs import frozen
+
+from snapshot_ingest.bench.case import Cell, Contender
+
+WORKER, OPENBAO, POSTGRES, NATS = "worker", "OpenBao", "PostgreSQL", "NATS"
+PROCESSES = (WORKER, OPENBAO, POSTGRES, NATS)
+
+
+@frozen
+class Warming:
+    """The first messages after a start: clients connect, plans and data keys are made."""
+
+    messages: int
+    seconds: float
+    cpu_us: float
+    """Of all processes, for each message."""
+
+
+@frozen
+class Figures:
+    """What one run was seen to take. Processor times are microseconds a message, by process."""
+
+    messages: int
+    seconds: float
+    cpu_us: dict[str, float]
+    peak_mib: float
+    warming: Warming
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+    @property
+    def cpu_us_of_all(self) -> float:
+        """All processes together."""
+        return sum(self.cpu_us.values())
+
+    @property
+    def cores_used(self) -> float:
+        """How many processors were busy, on average."""
+        return self.rate * self.cpu_us_of_all / 1e6
+
+
+@frozen
+class Measured:
+    """A cell with its runs, one a round."""
+
+    cell: Cell
+    runs: Sequence[Figures]
+
+    def median(self, figure: Callable[[Figures], float]) -> float:
+        """The figure's median over the rounds."""
+        return median(map(figure, self.runs))
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.median(lambda run: run.rate)
+
+    @property
+    def cpu_us(self) -> dict[str, float]:
+        """Microseconds a message, by process."""
+        return {name: self.median(lambda run, name=name: run.cpu_us[name]) for name in PROCESSES}  # type: ignore[misc]
+
+    @property
+    def cpu_us_of_all(self) -> float:
+        """All processes together."""
+        return self.median(lambda run: run.cpu_us_of_all)
+
+    @property
+    def cores_used(self) -> float:
+        """How many processors were busy, on average."""
+        return self.median(lambda run: run.cores_used)
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that a worker's process held in any round."""
+        return max(run.peak_mib for run in self.runs)
+
+    @property
+    def spread(self) -> float:
+        """The fastest round against the slowest."""
+        rates = [run.rate for run in self.runs]
+        return max(rates) / min(rates)
+
+
+def ratio(
+    these: Measured, those: Measured, figure: Callable[[Figures], float] = lambda run: run.rate
+) -> float:
+    """The median of the rounds' ratios: what disturbs a round disturbs both sides of it."""
+    pairs = zip(these.runs, those.runs, strict=True)
+    return median(figure(this) / figure(that) for this, that in pairs)
+
+
+@frozen
+class Group:
+    """Cells that were measured in turn, so that they may be compared."""
+
+    title: str
+    measured: Sequence[Measured]
+
+    def find(self, cell: Cell) -> Measured | None:
+        """The cell, if it is here."""
+        return next((each for each in self.measured if each.cell == cell), None)
+
+    def baseline_of(self, cell: Cell) -> Measured | None:
+        """The baseline on the same load."""
+        return self.find(Cell(cell.case, Contender.BASELINE))
