@@ -5,10 +5,12 @@ from statistics import median
 
 from attrs import frozen
 
-from snapshot_ingest.bench.case import Cell, Contender
+from snapshot_ingest.bench.case import Case, Cell, Contender
+from snapshot_ingest.bench.floors.order import Floor
 
 WORKER, OPENBAO, POSTGRES, NATS = "worker", "OpenBao", "PostgreSQL", "NATS"
-PROCESSES = (WORKER, OPENBAO, POSTGRES, NATS)
+SERVERS = (OPENBAO, POSTGRES, NATS)
+PROCESSES = (WORKER, *SERVERS)
 
 
 @frozen
@@ -66,7 +68,7 @@ class Measured:
     @property
     def cpu_us(self) -> dict[str, float]:
         """Microseconds a message, by process."""
-        return {name: self.median(lambda run, name=name: run.cpu_us[name]) for name in PROCESSES}  # type: ignore[misc]
+        return {name: median(run.cpu_us[name] for run in self.runs) for name in PROCESSES}
 
     @property
     def cpu_us_of_all(self) -> float:
@@ -112,3 +114,36 @@ class Group:
     def baseline_of(self, cell: Cell) -> Measured | None:
         """The baseline on the same load."""
         return self.find(Cell(cell.case, Contender.BASELINE))
+
+
+@frozen
+class FloorFigures:
+    """What one run of a bare stage took. The worker is the process of the stage."""
+
+    messages: int
+    seconds: float
+    cpu_us: dict[str, float]
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+
+@frozen
+class FloorMeasured:
+    """A bare stage with its runs, one a round."""
+
+    case: Case
+    floor: Floor
+    runs: Sequence[FloorFigures]
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return median(run.rate for run in self.runs)
+
+    @property
+    def cpu_us(self) -> dict[str, float]:
+        """Microseconds a message, by process."""
+        return {name: median(run.cpu_us[name] for run in self.runs) for name in PROCESSES}

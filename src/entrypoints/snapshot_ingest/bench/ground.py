@@ -16,8 +16,8 @@ class Ground:
     def __init__(self, world: World, sizing: Sizing, texts: Path | None) -> None:
         self.world = world
         self.sizing = sizing
-        self._folder = texts
-        self._texts: dict[int, Texts] = {}
+        self.texts = texts
+        self._of_size: dict[int, Texts] = {}
         self._loads: dict[Case, Load] = {}
         self._registered: set[int] = set()
 
@@ -40,6 +40,6 @@ class Ground:
             return await measured(run, cell, self.sizing)
 
     def _texts_of(self, size_bytes: int) -> Texts:
-        if size_bytes not in self._texts:
-            self._texts[size_bytes] = Texts(size_bytes, self._folder)
-        return self._texts[size_bytes]
+        if size_bytes not in self._of_size:
+            self._of_size[size_bytes] = Texts(size_bytes, self.texts)
+        return self._of_size[size_bytes]

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import asdict
 
 from snapshot_ingest.bench.case import Case, Cell
-from snapshot_ingest.bench.figures import Figures, Group, Measured, ratio
+from snapshot_ingest.bench.figures import Figures, FloorMeasured, Group, Measured, ratio
 from snapshot_ingest.bench.options import BenchOptions
 from snapshot_ingest.bench.results import Results
 from snapshot_ingest.bench.verdict import REFERENCE, reasons_to_void
@@ -30,6 +30,7 @@ def report(options: BenchOptions, servers: Servers, results: Results) -> dict[st
         "left_out": list(options.left_out),
         "baseline": {"is_void": bool(void), "reasons": void, "reference": REFERENCE},
         "groups": [_group(group) for group in results.groups],
+        "floors": [_floor(each) for each in results.floors],
     }
 
 
@@ -51,6 +52,16 @@ def _measured(group: Group, each: Measured) -> dict[str, Any]:
         "cores_used": round(each.cores_used, 3),
         "peak_mib": round(each.peak_mib, 1),
         "rounds": [_figures(run) for run in each.runs],
+    }
+
+
+def _floor(each: FloorMeasured) -> dict[str, Any]:
+    return {
+        "case": _case(each.case),
+        "stage": each.floor.value,
+        "messages_per_second": round(each.rate, 1),
+        "cpu_us": {name: round(value, 1) for name, value in each.cpu_us.items()},
+        "rounds": [asdict(run) for run in each.runs],
     }
 
 

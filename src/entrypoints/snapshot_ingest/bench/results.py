@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from attrs import Factory, define
 
 from snapshot_ingest.bench.case import Case, Cell, Contender
-from snapshot_ingest.bench.figures import Group, Measured
+from snapshot_ingest.bench.figures import WORKER, FloorMeasured, Group, Measured
+from snapshot_ingest.bench.floors.order import FLOORS_OF
 
 
 @define
@@ -13,6 +14,7 @@ class Results:
     """Grows with each stage. What is not there was not asked for, or cannot be had."""
 
     groups: list[Group] = Factory(list)
+    floors: list[FloorMeasured] = Factory(list)
 
     def group(self, title: str) -> Group | None:
         """The group of this title."""
@@ -21,6 +23,14 @@ class Results:
     def of_case(self, case: Case) -> Group | None:
         """The group in which all contenders met on this load."""
         return self.group(case.name)
+
+    def sum_of_floors(self, cell: Cell) -> float | None:
+        """Microseconds a message that the format's bare stages take together, in the worker."""
+        by_floor = {each.floor: each for each in self.floors if each.case == cell.case}
+        floors = FLOORS_OF[cell.contender]
+        if not all(floor in by_floor for floor in floors):
+            return None
+        return sum(by_floor[floor].cpu_us[WORKER] for floor in floors)
 
     @property
     def baselines(self) -> Sequence[tuple[Group, Measured]]:

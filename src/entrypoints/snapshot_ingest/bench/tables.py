@@ -1,10 +1,10 @@
 """The results as a person reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from snapshot_ingest.bench.figures import PROCESSES, Group, Measured, ratio
+from snapshot_ingest.bench.figures import PROCESSES, SERVERS, FloorMeasured, Group, Measured, ratio
 from snapshot_ingest.bench.results import Results
 
 
@@ -12,6 +12,8 @@ def tables(results: Results) -> Iterator[Table]:
     """A table a group, and one for each other kind of figure."""
     for group in results.groups:
         yield _of_group(group)
+    if results.floors:
+        yield _of_floors(results.floors)
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -49,3 +51,17 @@ def _row(group: Group, each: Measured) -> Iterator[str]:
     yield f"{each.cpu_us_of_all:,.0f}"
     yield f"{each.cores_used:.2f}"
     yield f"{each.peak_mib:,.0f}"
+
+
+def _of_floors(floors: Sequence[FloorMeasured]) -> Table:
+    table = new_table(
+        f"Bare stages: {floors[0].case.name}",
+        "",
+        "messages/s",
+        "its process µs",
+        *(f"{name} µs" for name in SERVERS),
+    )
+    for each in floors:
+        figures = [f"{each.cpu_us[name]:,.0f}" for name in PROCESSES]
+        table.add_row(each.floor.value, f"{each.rate:,.0f}", *figures)
+    return table

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from rich.console import Console
 
-from snapshot_ingest.bench.case import Cell
+from snapshot_ingest.bench.case import Cell, Contender
+from snapshot_ingest.bench.floors.stage import FloorsStage
 from snapshot_ingest.bench.ground import Ground
 from snapshot_ingest.bench.options import BenchOptions
 from snapshot_ingest.bench.progress import BenchProgress
@@ -70,10 +72,14 @@ async def _measure(
 
 
 def _stages(options: BenchOptions) -> Sequence[Stage]:
-    return [
+    stages: list[Stage] = [
         CellsStage(case.name, [Cell(case, each) for each in options.contenders])
         for case in options.cases
     ]
+    if options.floors:
+        base = evolve(options.cases[0], unchanged_percent=0)
+        stages.append(FloorsStage(base, [Contender.of(each) for each in options.formats]))
+    return stages
 
 
 @contextmanager
