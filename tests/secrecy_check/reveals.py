@@ -19,6 +19,7 @@ ALLOWED: Mapping[str, str] = {
     "adapters/snapshot_openbao/sealed_body_format.py": "AES-GCM takes bytes, of message and of key",
     "entrypoints/snapshot_ingest/bench/contenders/unencrypted.py": "made-up text, not encrypted",
     "entrypoints/snapshot_ingest/bench/floors/data.py": "bare stages take the bytes",
+    "entrypoints/snapshot_ingest/bench/latency.py": "the poller's side: a message goes out",
     "entrypoints/snapshot_ingest/bench/load.py": "the digest is taken of a text to publish",
     "entrypoints/snapshot_ingest/bench/texts.py": "texts to publish are made of others",
     "entrypoints/snapshot_ingest/cli/quarantine.py": "the command of that name is called",

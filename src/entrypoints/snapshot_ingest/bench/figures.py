@@ -1,7 +1,7 @@
 """What was measured: the figures of a run, and the medians of several."""
 
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import median, quantiles
 
 from attrs import frozen
 
@@ -147,3 +147,56 @@ class FloorMeasured:
     def cpu_us(self) -> dict[str, float]:
         """Microseconds a message, by process."""
         return {name: median(run.cpu_us[name] for run in self.runs) for name in PROCESSES}
+
+
+@frozen
+class LatencyFigures:
+    """One run: milliseconds from publication to commit, and whether it kept pace."""
+
+    messages: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    behind_seconds: float
+    """How long after the last publication everything was settled."""
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], behind_seconds: float) -> "LatencyFigures":
+        """The figures of so many latencies."""
+        percentiles = quantiles(seconds, n=100, method="inclusive")
+        return cls(
+            messages=len(seconds),
+            p50_ms=percentiles[49] * 1000,
+            p99_ms=percentiles[98] * 1000,
+            max_ms=max(seconds) * 1000,
+            behind_seconds=behind_seconds,
+        )
+
+
+@frozen
+class LatencyMeasured:
+    """A cell at a rate, with its runs, one a round."""
+
+    cell: Cell
+    rate: float
+    runs: Sequence[LatencyFigures]
+
+    @property
+    def p50_ms(self) -> float:
+        """Half are done within it."""
+        return median(run.p50_ms for run in self.runs)
+
+    @property
+    def p99_ms(self) -> float:
+        """All but one in a hundred are done within it."""
+        return median(run.p99_ms for run in self.runs)
+
+    @property
+    def max_ms(self) -> float:
+        """The median of the rounds' slowest ones."""
+        return median(run.max_ms for run in self.runs)
+
+    @property
+    def behind_seconds(self) -> float:
+        """How long the last messages took in the worst round: long if it did not keep pace."""
+        return max(run.behind_seconds for run in self.runs)

@@ -50,8 +50,8 @@ class Sample:
 
 
 def fleet_of(case: Case) -> Fleet:
-    """The case's devices, of all of its tenants."""
-    return Fleet(_SEED, max(_LEAST_DEVICES, case.tenants), case.tenants)
+    """The case's devices, of all of its tenants. No device is also one of another number's."""
+    return Fleet(case.tenants, max(_LEAST_DEVICES, case.tenants), case.tenants)
 
 
 @frozen

@@ -17,6 +17,10 @@ _MESSAGES_AT_LEAST = 50
 class Watcher(Protocol):
     """Whoever is told how far it is."""
 
+    def say(self, what: str) -> None:
+        """Something is done that is no run."""
+        ...
+
     def begun(self, name: str) -> None:
         """A run of this begins."""
         ...

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from attrs import Factory, define
 
 from snapshot_ingest.bench.case import Case, Cell, Contender
-from snapshot_ingest.bench.figures import WORKER, FloorMeasured, Group, Measured
+from snapshot_ingest.bench.figures import WORKER, FloorMeasured, Group, LatencyMeasured, Measured
 from snapshot_ingest.bench.floors.order import FLOORS_OF
 
 
@@ -15,6 +15,7 @@ class Results:
 
     groups: list[Group] = Factory(list)
     floors: list[FloorMeasured] = Factory(list)
+    latencies: list[LatencyMeasured] = Factory(list)
 
     def group(self, title: str) -> Group | None:
         """The group of this title."""
@@ -23,6 +24,10 @@ class Results:
     def of_case(self, case: Case) -> Group | None:
         """The group in which all contenders met on this load."""
         return self.group(case.name)
+
+    def latency_of(self, cell: Cell) -> LatencyMeasured | None:
+        """The cell's latency at its rate."""
+        return next((each for each in self.latencies if each.cell == cell), None)
 
     def sum_of_floors(self, cell: Cell) -> float | None:
         """Microseconds a message that the format's bare stages take together, in the worker."""

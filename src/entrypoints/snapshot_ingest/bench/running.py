@@ -127,10 +127,10 @@ async def running(
 
 async def measured(run: Run, cell: Cell, sizing: Sizing) -> Figures:
     """Warms the contender, and measures it. How many messages it is given, `sizing` says."""
-    warming = await run.stretch(_warm_messages(cell))
+    warming = await run.stretch(warm_messages(cell))
     messages = sizing.messages(cell)
     if messages is None:
-        pilot = await run.stretch(_warm_messages(cell))
+        pilot = await run.stretch(warm_messages(cell))
         messages = messages_for(
             pilot.messages / pilot.seconds, sizing.seconds, cell.case.size_bytes
         )
@@ -147,7 +147,7 @@ async def measured(run: Run, cell: Cell, sizing: Sizing) -> Figures:
     return figures
 
 
-def _warm_messages(cell: Cell) -> int:
+def warm_messages(cell: Cell) -> int:
     """A message a tenant, so that each has its data key, and a few at least."""
     if cell.contender in _SLOW:
         return _WARM_MESSAGES_OF_SLOW

@@ -21,7 +21,8 @@ def reasons_to_void(results: Results) -> list[str]:
 
 
 def _reasons(baseline: Measured) -> Iterator[str]:
-    if baseline.cores_used < CORES_AT_LEAST:
+    # Where little is encrypted it mostly waits for answers, on the quietest machine.
+    if not baseline.cell.case.unchanged_percent and baseline.cores_used < CORES_AT_LEAST:
         yield (
             f"the baseline kept {baseline.cores_used:.2f} cores busy, expected at least "
             f"{CORES_AT_LEAST}: something else slowed it"
