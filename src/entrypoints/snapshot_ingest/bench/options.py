@@ -129,6 +129,13 @@ def optional(*, name: str, module: str, asked: bool | None) -> tuple[bool, str]:
     return False, f"{name} is left out: {missing}; snapshot-ingest[bench] has it"
 
 
+def not_for_real_texts(*, marks: bool, texts: Path | None) -> str:
+    """What to say where a mark cannot be measured on a folder's texts."""
+    if marks and texts is not None:
+        return "encryption's price is left out: it would store the folder's texts in clear"
+    return ""
+
+
 def _refuse(is_wrong: bool, what: str, expected: str) -> None:  # noqa: FBT001 - a condition
     if is_wrong:
         raise UsageError(f"{what} cannot be used", expected=expected)

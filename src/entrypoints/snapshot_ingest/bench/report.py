@@ -2,13 +2,24 @@
 
 import os
 import platform
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import asdict
 
 from snapshot_ingest.bench.case import Case, Cell
-from snapshot_ingest.bench.figures import Figures, FloorMeasured, Group, Measured, ratio
+from snapshot_ingest.bench.figures import (
+    Figures,
+    FloorMeasured,
+    Group,
+    LatencyMeasured,
+    Measured,
+    ratio,
+)
+from snapshot_ingest.bench.marks import Verdict, verdicts
 from snapshot_ingest.bench.options import BenchOptions
+from snapshot_ingest.bench.prices import TITLE as PRICES
+from snapshot_ingest.bench.prices import Price, prices
 from snapshot_ingest.bench.results import Results
 from snapshot_ingest.bench.verdict import REFERENCE, reasons_to_void
 from snapshot_ingest.bench.world import Servers
@@ -31,6 +42,11 @@ def report(options: BenchOptions, servers: Servers, results: Results) -> dict[st
         "baseline": {"is_void": bool(void), "reasons": void, "reference": REFERENCE},
         "groups": [_group(group) for group in results.groups],
         "floors": [_floor(each) for each in results.floors],
+        "latencies": [_latency(each) for each in results.latencies],
+        "prices": [asdict(each) for group in results.groups for each in _prices(group)],
+        "marks": [_mark(each) for each in verdicts(results, options.heads)]
+        if options.marks
+        else [],
     }
 
 
@@ -62,6 +78,33 @@ def _floor(each: FloorMeasured) -> dict[str, Any]:
         "messages_per_second": round(each.rate, 1),
         "cpu_us": {name: round(value, 1) for name, value in each.cpu_us.items()},
         "rounds": [asdict(run) for run in each.runs],
+    }
+
+
+def _latency(each: LatencyMeasured) -> dict[str, Any]:
+    return {
+        **cell_values(each.cell),
+        "messages_per_second": round(each.rate, 1),
+        "p50_ms": round(each.p50_ms, 3),
+        "p99_ms": round(each.p99_ms, 3),
+        "max_ms": round(each.max_ms, 3),
+        "rounds": [asdict(run) for run in each.runs],
+    }
+
+
+def _prices(group: Group) -> Iterator[Price]:
+    return prices(group) if group.title == PRICES else iter(())
+
+
+def _mark(verdict: Verdict) -> dict[str, Any]:
+    mark = verdict.mark
+    return {
+        "name": mark.name,
+        "measured": verdict.value,
+        "unit": mark.unit,
+        "at_least": mark.at_least,
+        "at_most": mark.at_most,
+        "is_met": verdict.is_met,
     }
 
 

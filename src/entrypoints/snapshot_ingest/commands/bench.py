@@ -9,18 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
 from rich.console import Console
 
-from snapshot_ingest.bench.case import Cell, Contender
-from snapshot_ingest.bench.floors.stage import FloorsStage
 from snapshot_ingest.bench.ground import Ground
 from snapshot_ingest.bench.options import BenchOptions
+from snapshot_ingest.bench.plan import stages
 from snapshot_ingest.bench.progress import BenchProgress
 from snapshot_ingest.bench.report import report
 from snapshot_ingest.bench.results import Results
 from snapshot_ingest.bench.running import Sizing
-from snapshot_ingest.bench.stages import Bench, CellsStage, Stage
+from snapshot_ingest.bench.stages import Bench
 from snapshot_ingest.bench.tables import tables
 from snapshot_ingest.bench.verdict import REFERENCE, reasons_to_void
 from snapshot_ingest.bench.world import Servers, opened_world
@@ -48,6 +46,7 @@ async def bench(options: BenchOptions, overrides: Sequence[str]) -> bool:
         if measuring.cancelled():
             raise asyncio.CancelledError
     _write_json(options.json, report(options, servers, results))
+    _draw(options, results)
     _print(options, servers, results)
     return not reasons_to_void(results)
 
@@ -60,26 +59,15 @@ async def _measure(
     console: Console,
     results: Results,
 ) -> None:
-    stages = _stages(options)
-    runs = sum(stage.runs_a_round for stage in stages) * options.rounds
+    all_stages = stages(options, servers, overrides)
+    runs = sum(stage.runs_a_round for stage in all_stages) * options.rounds
     with BenchProgress(console, runs) as progress:
         progress.say(f"starting nats-server, PostgreSQL and OpenBao: {servers.name}")
         async with opened_world(directory / "stack", servers, overrides) as world:
             ground = Ground(world, Sizing(options.seconds), options.texts)
             at_hand = Bench(ground, options.rounds, progress, results)
-            for stage in stages:
+            for stage in all_stages:
                 await stage.run(at_hand)
-
-
-def _stages(options: BenchOptions) -> Sequence[Stage]:
-    stages: list[Stage] = [
-        CellsStage(case.name, [Cell(case, each) for each in options.contenders])
-        for case in options.cases
-    ]
-    if options.floors:
-        base = evolve(options.cases[0], unchanged_percent=0)
-        stages.append(FloorsStage(base, [Contender.of(each) for each in options.formats]))
-    return stages
 
 
 @contextmanager
@@ -96,6 +84,13 @@ def _write_json(path: Path | None, content: dict[str, Any]) -> None:
         path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
+def _draw(options: BenchOptions, results: Results) -> None:
+    if options.plot is not None:
+        from snapshot_ingest.bench.plot import draw  # noqa: PLC0415 - matplotlib may be missing
+
+        draw(results, options.cases, options.plot)
+
+
 def _print(options: BenchOptions, servers: Servers, results: Results) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -107,7 +102,7 @@ def _print(options: BenchOptions, servers: Servers, results: Results) -> None:
     )
     for line in options.left_out:
         console.print(line, soft_wrap=True)
-    for table in tables(results):
+    for table in tables(options, results):
         console.print()
         console.print(table)
     console.print(f"\nreference of the baseline: {REFERENCE}", soft_wrap=True)
