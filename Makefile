@@ -15,6 +15,7 @@ MINUTES ?= 10
 MESSAGES ?= 20000
 FAULTS  ?= 45
 ROWS    ?= 1000000
+BENCH   ?=
 SECRECY_TESTS := $(wildcard tests/unit/test_secre*.py tests/integration/test_secrecy_*.py)
 
 .DEFAULT_GOAL := help
@@ -80,6 +81,10 @@ rotate: .venv/installed ## ROWS stored texts of 2 KB rewrapped, in each format, 
 .PHONY: chaos
 chaos: .venv/installed ## MESSAGES real ones while FAULTS strike real servers, as SEED plans it; minutes
 	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --messages $(MESSAGES) --faults $(FAULTS)
+
+.PHONY: bench
+bench: .venv/installed ## measure the pipeline against every mark, with baseline and bare stages; an hour
+	$(BIN)/snapshot-ingest bench --bare --marks $(BENCH)
 
 .PHONY: test-system
 test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import ge, in_
 
 from snapshot_ingest.settings import CipherFormat
@@ -20,13 +20,26 @@ class Contender(StrEnum):
     ENVELOPE = "envelope"
     UNENCRYPTED = "unencrypted"
     """`envelope` without its encryption: what encrypting costs. Its text is made up."""
+    ONE_ROW = "one_row"
+    """Fetches, commits each row by itself, and acknowledges: what a latency is held against."""
 
     @property
-    def format(self) -> CipherFormat | None:
+    def stored_as(self) -> CipherFormat | None:
         """The format that it stores; None where it is not ours."""
-        if self is Contender.UNENCRYPTED:
-            return CipherFormat.ENVELOPE
-        return CipherFormat(self) if self in list(CipherFormat) else None
+        return _FORMATS.get(self)
+
+    @classmethod
+    def of(cls, chosen: CipherFormat) -> "Contender":
+        """Ours with this format."""
+        return cls(chosen.value)
+
+
+_FORMATS = {
+    Contender.TRANSIT: CipherFormat.TRANSIT,
+    Contender.COMPRESSED: CipherFormat.COMPRESSED,
+    Contender.ENVELOPE: CipherFormat.ENVELOPE,
+    Contender.UNENCRYPTED: CipherFormat.ENVELOPE,
+}
 
 
 @frozen
@@ -43,3 +56,28 @@ class Case:
         kib = self.size_bytes / 1024
         tenants = "1 tenant" if self.tenants == 1 else f"{self.tenants:,} tenants"
         return f"{kib:g} KB, {tenants}, {self.unchanged_percent} % unchanged"
+
+
+MARKS_CASE = Case()
+"""The load that the marks are set for, unless they say another."""
+
+
+@frozen
+class Cell:
+    """One line of a report: a contender on a load, and what else is particular about it."""
+
+    case: Case
+    contender: Contender
+    workers: int = 1
+    remark: str = ""
+
+    @property
+    def name(self) -> str:
+        """The cell as a reader of a table names it."""
+        workers = f"{self.workers} processes" if self.workers > 1 else ""
+        return ", ".join(filter(None, [self.contender.value, workers, self.remark]))
+
+    @property
+    def plain(self) -> "Cell":
+        """The same without its remark: it takes about as long."""
+        return evolve(self, remark="")

@@ -1,7 +1,8 @@
 """The messages of a case: which devices there are, and what each publishes in its turn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from attrs import field, frozen
 
@@ -19,54 +20,102 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 _BETWEEN_MESSAGES = timedelta(milliseconds=10)
 
 
+class Devices(Protocol):
+    """Whose texts are published, numbered from 0."""
+
+    @property
+    def device_count(self) -> int:
+        """How many there are."""
+        ...
+
+    def device(self, number: int) -> SimulatedDevice:
+        """The device of this number."""
+        ...
+
+
+@frozen
+class Sample:
+    """Some of the devices that a database is filled with."""
+
+    chosen: Sequence[SimulatedDevice]
+
+    @property
+    def device_count(self) -> int:
+        """How many were chosen."""
+        return len(self.chosen)
+
+    def device(self, number: int) -> SimulatedDevice:
+        """The device of this number."""
+        return self.chosen[number]
+
+
+def fleet_of(case: Case) -> Fleet:
+    """The case's devices, of all of its tenants. No device is also one of another number's."""
+    return Fleet(case.tenants, max(_LEAST_DEVICES, case.tenants), case.tenants)
+
+
 @frozen
 class Load:
-    """The fleet polled round after round, one message after the other, each newer than the last.
+    """The devices polled round after round, one message after the other, each newer than the last.
 
     Every device has a head already: version 0 of its text, seeded as of `START`.
     """
 
     case: Case
     texts: Texts
-    fleet: Fleet = field(init=False)
-
-    @fleet.default
-    def _fleet_of_the_case(self) -> Fleet:
-        devices = max(_LEAST_DEVICES, self.case.tenants)
-        return Fleet(_SEED, devices, self.case.tenants)
+    devices: Devices
+    _versions: dict[int, tuple[int, int]] = field(factory=dict, init=False, repr=False)
+    """For a device the turn that was asked last, and its version then."""
 
     def seeds(self) -> Iterator[tuple[SimulatedDevice, Digest]]:
         """Each device with the digest of the text that it has at `START`."""
-        for device in self.fleet.devices():
-            text = self.texts.text(device.number, 0).reveal()
-            yield device, Digest.of(Configuration(text))
+        for number in range(self.devices.device_count):
+            text = self.texts.text(number, 0).reveal()
+            yield self.devices.device(number), Digest.of(Configuration(text))
 
     def messages(self, first: int, count: int) -> Iterator[tuple[str, RawMessage]]:
         """So many messages from number `first` on; the same numbers give the same messages."""
         for number in range(first, first + count):
-            yield self.message(number, START + (number + 1) * _BETWEEN_MESSAGES)
+            yield self.message(number, collected_at(number))
 
-    def message(self, number: int, collected_at: datetime) -> tuple[str, RawMessage]:
+    def message(self, number: int, at: datetime) -> tuple[str, RawMessage]:
         """The message of this number, collected at another time."""
-        turn, place = divmod(number, self.fleet.device_count)
-        device = self.fleet.device(place)
+        turn, place = divmod(number, self.devices.device_count)
+        device = self.devices.device(place)
         polled = PolledFile(
             device_id=device.device_id,
             tenant_id=device.tenant_id,
-            collected_at=collected_at,
+            collected_at=at,
             text=self.texts.text(place, self._version(place, turn)),
             path="bench",
         )
         return message_of(polled)
 
+    def changes(self, first: int, count: int) -> int:
+        """How many of so many messages change their device's text, and are to be stored."""
+        if not self.case.unchanged_percent:
+            return count
+        numbers = range(first, first + count)
+        turns = (divmod(number, self.devices.device_count) for number in numbers)
+        return sum(self._is_changed(place, turn) for turn, place in turns)
+
     def _version(self, device: int, turn: int) -> int:
-        """The last turn, up to this one, in which the device's text was changed."""
-        while turn >= 0 and not self._is_changed(device, turn):
-            turn -= 1
-        return turn + 1
+        """The last turn, up to this one, in which the device's text was changed; from 1 on."""
+        seen, version = self._versions.get(device, (-1, 0))
+        if seen > turn:
+            seen, version = -1, 0
+        last = next((each for each in range(turn, seen, -1) if self._is_changed(device, each)), -1)
+        version = last + 1 or version
+        self._versions[device] = turn, version
+        return version
 
     def _is_changed(self, device: int, turn: int) -> bool:
         if not self.case.unchanged_percent:
             return True
         draw = chance(_SEED, "changed", device, turn)
         return draw.random() * 100 >= self.case.unchanged_percent
+
+
+def collected_at(number: int) -> datetime:
+    """When the message of this number is said to have been collected."""
+    return START + (number + 1) * _BETWEEN_MESSAGES

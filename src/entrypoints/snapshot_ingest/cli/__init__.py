@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from snapshot_ingest.cli.bench import add_bench_command
 from snapshot_ingest.cli.given import Given, given
 from snapshot_ingest.cli.keys import add_keys_commands
 from snapshot_ingest.cli.loop import run_to_end
@@ -252,5 +253,6 @@ def config_show(context: typer.Context) -> None:
 
 
 add_keys_commands(app)
+add_bench_command(app)
 app.add_typer(config_app, name="config")
 app.add_typer(quarantine_app, name="quarantine")

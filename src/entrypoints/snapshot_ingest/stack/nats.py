@@ -45,7 +45,8 @@ class NatsServer:
 
     def command(self) -> Command:
         """Writes the configuration and returns how to start the server."""
-        write_private(self._config, nats_config(self._port, self.store, self._key if self._encrypted else None))
+        key = self._key if self._encrypted else None
+        write_private(self._config, nats_config(self._port, self.store, key))
         return Command(
             name="nats-server",
             argv=(str(self._program), "--config", str(self._config)),

@@ -34,8 +34,8 @@ class EmbeddedStack:
     from what the first one stored. Everything listens on 127.0.0.1 only. The servers end with
     the thread that entered the block, however it ends.
 
-    With `bare`, the stream is not encrypted at rest and OpenBao keeps no audit log: to measure
-    what these cost, and never for content that matters.
+    Without `audited` OpenBao keeps no audit log, and without `encrypted` the stream is in clear on
+    disk: to measure what these cost, and never for content that matters.
 
     Raises, on entering:
         StackError: a wheel is missing, a port is taken, the directory is in use, half made or
@@ -43,11 +43,17 @@ class EmbeddedStack:
     """
 
     def __init__(
-        self, data_dir: Path, *, ports: StackPorts = FREE_PORTS, bare: bool = False
+        self,
+        data_dir: Path,
+        *,
+        ports: StackPorts = FREE_PORTS,
+        audited: bool = True,
+        encrypted: bool = True,
     ) -> None:
         self._directory = StackDirectory(data_dir)
         self._ports = ports
-        self._bare = bare
+        self._audited = audited
+        self._encrypted = encrypted
         self._undo = AsyncExitStack()
         self._servers: _Servers | None = None
         self._processes: dict[ServerName, ServerProcess] = {}
@@ -132,7 +138,7 @@ class EmbeddedStack:
         undo.enter_context(directory)
         ports = undo.enter_context(ReservedPorts(self._ports))
         self._servers = servers = _Servers.build(
-            programs, directory, ports, bare=self._bare
+            programs, directory, ports, audited=self._audited, encrypted=self._encrypted
         )
         # Last in, first out: the servers are stopped before what they made is dropped.
         undo.callback(directory.drop_if_half_made)
@@ -200,11 +206,12 @@ class _Servers:
         directory: StackDirectory,
         ports: ReservedPorts,
         *,
-        bare: bool,
+        audited: bool,
+        encrypted: bool,
     ) -> "_Servers":
         identity = unprivileged_identity([directory.postgres, programs.postgres])
         return cls(
-            nats=NatsServer(programs.nats_server, directory, ports.nats, encrypted=not bare),
+            nats=NatsServer(programs.nats_server, directory, ports.nats, encrypted=encrypted),
             postgres=PostgresServer(
                 programs.initdb, programs.postgres, directory, ports.postgres, identity
             ),
@@ -213,7 +220,7 @@ class _Servers:
                 directory,
                 ports.openbao,
                 ports.openbao_cluster,
-                audited=not bare,
+                audited=audited,
             ),
         )
 

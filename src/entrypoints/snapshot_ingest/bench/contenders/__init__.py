@@ -1,1 +1,1 @@
-"""The programs that are measured. Each is a process: `python -m snapshot_ingest.bench.contenders`."""
+"""The programs that are measured: `python -m snapshot_ingest.bench.contenders` runs each."""

@@ -24,7 +24,7 @@ class Access:
 
     def encode(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), default=str) + "\n"
+        return json.dumps(asdict(self), default=str)
 
     @classmethod
     def decode(cls, line: str) -> "Access":

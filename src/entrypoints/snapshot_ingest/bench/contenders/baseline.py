@@ -15,6 +15,7 @@ import nats
 from nats.aio.msg import Msg
 
 from snapshot_ingest.bench.contenders.access import Access
+from snapshot_ingest.bench.contenders.latencies import Latencies
 from snapshot_ingest.bench.contenders.running import until_told_to_end
 
 NEWEST = """
@@ -32,29 +33,32 @@ async def run(access: Access) -> None:
     pool = await asyncpg.create_pool(access.postgres_dsn, min_size=2, max_size=4)
     client = await nats.connect(access.nats_url)
 
+    latencies = Latencies()
+
     async def handle(msg: Msg) -> None:
         given = json.loads(msg.data)
+        collected_at = datetime.fromisoformat(given["collected_at"])
         device_id = UUID(given["device_id"])
         newest = await pool.fetchval(NEWEST, device_id)
         if newest != given["sha256_hash"]:
             tenant_id = UUID(given["tenant_id"])
-            ciphertext = await asyncio.to_thread(
-                _encrypt, access, tenant_id, given["config_text"]
-            )
+            ciphertext = await asyncio.to_thread(_encrypt, access, tenant_id, given["config_text"])
             await pool.execute(
                 INSERT,
                 device_id,
                 tenant_id,
                 ciphertext,
                 given["sha256_hash"],
-                datetime.fromisoformat(given["collected_at"]),
+                collected_at,
             )
+            latencies.add(collected_at)
         await msg.ack()
 
     await client.subscribe(access.push_subject, cb=handle)
     await until_told_to_end()
     await client.close()
     pool.terminate()
+    latencies.write(access.latencies_file)
 
 
 def _encrypt(access: Access, tenant_id: UUID, text: str) -> str:

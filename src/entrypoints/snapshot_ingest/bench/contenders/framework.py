@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from snapshot_ingest.bench.contenders.access import Access
 from snapshot_ingest.bench.contenders.baseline import INSERT, NEWEST
+from snapshot_ingest.bench.contenders.latencies import Latencies
 from snapshot_ingest.bench.contenders.running import until_told_to_end
 
 
@@ -32,6 +33,7 @@ async def run(access: Access) -> None:
     openbao = hvac.Client(url=access.openbao_url, token=access.openbao_token)
     broker = NatsBroker(access.nats_url, logger=None)
     app = FastStream(broker, logger=None)
+    latencies = Latencies()
 
     @broker.subscriber(
         access.subject,
@@ -56,8 +58,10 @@ async def run(access: Access) -> None:
             message.sha256_hash,
             message.collected_at,
         )
+        latencies.add(message.collected_at)
 
     await app.start()
     await until_told_to_end()
     await app.stop()
     pool.terminate()
+    latencies.write(access.latencies_file)

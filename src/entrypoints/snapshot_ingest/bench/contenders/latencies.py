@@ -1,7 +1,6 @@
 """How long after its publication each message was done."""
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from snapshot_domain.ports import SnapshotNotice
 
 
 class Latencies:
-    """Told of messages whose `collected_at` is when they were published, on this machine's clock."""
+    """Told of messages whose `collected_at` is when they were published here."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
@@ -22,8 +21,9 @@ class Latencies:
 
     def add(self, published_at: datetime) -> None:
         """One message is done now."""
-        self._seconds.append(time.time() - published_at.timestamp())
+        self._seconds.append((datetime.now(UTC) - published_at).total_seconds())
 
-    def write(self, path: Path) -> None:
-        """All of them, in seconds, as JSON."""
-        path.write_text(json.dumps(self._seconds), "ascii")
+    def write(self, path: Path | None) -> None:
+        """All of them, in seconds, as JSON; nowhere if nobody asks."""
+        if path is not None:
+            path.write_text(json.dumps(self._seconds), "ascii")

@@ -12,6 +12,9 @@ from snapshot_ingest.composition import Container
 from snapshot_openbao.compression import compress
 from snapshot_openbao.threads import Threads
 
+_PREFIX = b"vault:v1:"
+_THREADS = 4
+
 
 class CompressingOnly:
     """Compresses and encodes as `envelope` does, and leaves out the encryption."""
@@ -28,16 +31,14 @@ class CompressingOnly:
 
 
 def _encoded(items: Sequence[CipherItem]) -> list[CipherAnswer]:
-    return [
-        Ciphertext(f"vault:v1:{b64encode(compress(item.plaintext).reveal()).decode('ascii')}")
-        for item in items
-    ]
+    bodies = [b64encode(compress(item.plaintext).reveal()) for item in items]
+    return [Ciphertext((_PREFIX + body).decode("ascii")) for body in bodies]
 
 
 async def run(access: Access) -> None:
     """Ingests until it is told to end."""
 
     def replace(container: Container) -> None:
-        container.register(Cipher, CompressingOnly(Threads(4)))  # type: ignore[type-abstract]
+        container.register(Cipher, CompressingOnly(Threads(_THREADS)))  # type: ignore[type-abstract]
 
     await ours.run(access, replace)
