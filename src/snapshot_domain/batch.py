@@ -112,6 +112,11 @@ class Batch:
             body_bytes=delivery.body.size_bytes,
             stored_bytes=len(ciphertext.text) if stored and ciphertext else 0,
             to_commit_seconds=self._to_commit.get(index),
-            received_time_used=SnapshotFlag.RECEIVED_TIME in flags,
-            digest_mismatch=SnapshotFlag.DIGEST_MISMATCH in flags,
+            received_time_used=_is_set(SnapshotFlag.RECEIVED_TIME, flags),
+            digest_mismatch=_is_set(SnapshotFlag.DIGEST_MISMATCH, flags),
         )
+
+
+def _is_set(flag: SnapshotFlag, flags: SnapshotFlag) -> bool:
+    # Nearly always there is none, and asking an enumeration takes longer than all else here.
+    return flags is not SnapshotFlag.NONE and flag in flags
