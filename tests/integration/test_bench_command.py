@@ -51,6 +51,7 @@ def test_it_measures_the_contenders_in_three_rounds_each(report: dict[str, Any])
 
 def test_it_says_what_was_on(report: dict[str, Any]) -> None:
     assert report["servers"] == {"audited": False, "encrypted": False}
+    assert report["is_complete"]
 
 
 async def test_a_ctrl_c_ends_it_with_all_that_it_started(tmp_path: Path) -> None:

@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from snapshot_ingest.__main__ import main
-from snapshot_ingest.bench import options
-from snapshot_ingest.bench.case import Case
-from snapshot_ingest.bench.options import cases_of, optional
+from snapshot_ingest.bench import options, plan
+from snapshot_ingest.bench.case import Case, Contender
+from snapshot_ingest.bench.options import (
+    BenchOptions,
+    cases_of,
+    formats_of,
+    optional,
+    remarks_on_real_texts,
+)
+from snapshot_ingest.bench.prices import PricesStage
+from snapshot_ingest.bench.stages import CellsStage
+from snapshot_ingest.bench.world import Servers
 from snapshot_ingest.command_errors import UsageError
 from snapshot_ingest.commands import bench
 from support.unchanged_logging import unchanged_logging
@@ -89,3 +98,38 @@ def test_what_is_not_installed_is_left_out_and_said_unless_it_was_asked_for() ->
         optional(name="--plot", module=missing, asked=True)
     assert optional(name="the framework", module=missing, asked=False) == (False, "")
     assert optional(name="the framework", module=options.__name__, asked=None) == (True, "")
+
+
+def test_real_texts_are_in_clear_on_no_stream_and_in_no_database_unless_it_is_bare(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.rsc").write_text("/interface\n")
+    stages = plan.stages(asked(tmp_path), Servers(), [])
+    (stage,) = [each for each in stages if isinstance(each, PricesStage)]
+    assert stage.runs_a_round == 3 * 2
+    cells = [cell for each in stages if isinstance(each, CellsStage) for cell in each.cells]
+    assert Contender.UNENCRYPTED not in {cell.contender for cell in cells}
+    remarks = list(remarks_on_real_texts(tmp_path, bare=False, prices=True, marks=True))
+    assert len(remarks) == 2
+    (bare,) = remarks_on_real_texts(tmp_path, bare=True, prices=True, marks=False)
+    assert "in clear" in bare
+
+
+def asked(texts: Path) -> BenchOptions:
+    return BenchOptions(
+        cases=cases_of([16_384], [1], [0]),
+        formats=formats_of([]),
+        bare=False,
+        rounds=3,
+        seconds=2.0,
+        framework=False,
+        floors=True,
+        latency=True,
+        prices=True,
+        marks=True,
+        heads=None,
+        texts=texts,
+        json=None,
+        plot=None,
+        remarks=[],
+    )

@@ -46,7 +46,7 @@ def options(*, marks: bool = True) -> BenchOptions:
         texts=None,
         json=None,
         plot=None,
-        left_out=[],
+        remarks=[],
     )
 
 

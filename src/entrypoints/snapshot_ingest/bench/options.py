@@ -1,7 +1,7 @@
 """What a bench is asked for, and whether it can be meant."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,8 +37,8 @@ class BenchOptions:
     texts: Path | None
     json: Path | None
     plot: Path | None
-    left_out: Sequence[str]
-    """What cannot be had here, and was not asked for by its name."""
+    remarks: Sequence[str]
+    """What is left out, and what else to know."""
 
     @property
     def contenders(self) -> Sequence[Contender]:
@@ -129,11 +129,18 @@ def optional(*, name: str, module: str, asked: bool | None) -> tuple[bool, str]:
     return False, f"{name} is left out: {missing}; snapshot-ingest[bench] has it"
 
 
-def not_for_real_texts(*, marks: bool, texts: Path | None) -> str:
-    """What to say where a mark cannot be measured on a folder's texts."""
-    if marks and texts is not None:
-        return "encryption's price is left out: it would store the folder's texts in clear"
-    return ""
+def remarks_on_real_texts(
+    texts: Path | None, *, bare: bool, prices: bool, marks: bool
+) -> Iterator[str]:
+    """What to say where a folder's texts are measured: what is in clear, and what is not."""
+    if texts is None:
+        return
+    if bare:
+        yield "--bare: until the end, the stream has the folder's texts in clear on this disk"
+    elif prices:
+        yield "stream encryption's price is left out: the stream would have the texts in clear"
+    if marks:
+        yield "encryption's price is left out: the database would have the texts in clear"
 
 
 def _refuse(is_wrong: bool, what: str, expected: str) -> None:  # noqa: FBT001 - a condition

@@ -32,7 +32,7 @@ def _stages(options: BenchOptions, servers: Servers, overrides: Sequence[str]) -
     if options.latency or options.marks:
         yield LatencyStage(base, options.contenders, against_one_row=ours)
     if options.prices:
-        yield PricesStage(base, ours, overrides)
+        yield PricesStage(base, ours, overrides, real_texts=options.texts is not None)
     if options.marks:
         yield CellsStage(marks.UNCHANGED, marks.UNCHANGED_CELLS)
         yield CellsStage(marks.TENANTS, marks.TENANTS_CELLS)

@@ -36,23 +36,27 @@ class Price:
 
 @frozen
 class PricesStage:
-    """Ours with both, without the one, and without the other."""
+    """Ours with both, without the one, and without the other.
+
+    Real texts are on no stream in clear: of them only the audit log's price is said.
+    """
 
     case: Case
     contenders: Sequence[Contender]
     overrides: Sequence[str]
+    real_texts: bool
 
     @property
     def runs_a_round(self) -> int:
         """See Stage."""
-        return len(self.contenders) * (1 + len(_PARTS))
+        return len(self.contenders) * (1 + len(self._without))
 
     async def run(self, bench: Bench) -> None:
         """See Stage."""
         grounds = {_ALL: bench.ground}
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="snapshot-ingest-")))
-            for number, servers in enumerate(_PARTS.values()):
+            for number, servers in enumerate(self._without):
                 world = await stack.enter_async_context(
                     opened_world(folder / str(number), servers, self.overrides)
                 )
@@ -65,6 +69,10 @@ class PricesStage:
                     for servers, ground in grounds.items()
                 },
             )
+
+    @property
+    def _without(self) -> Sequence[Servers]:
+        return [each for each in _PARTS.values() if each.encrypted or not self.real_texts]
 
 
 def prices(group: Group) -> Iterator[Price]:

@@ -16,6 +16,7 @@ class Results:
     groups: list[Group] = Factory(list)
     floors: list[FloorMeasured] = Factory(list)
     latencies: list[LatencyMeasured] = Factory(list)
+    is_complete: bool = False
 
     def group(self, title: str) -> Group | None:
         """The group of this title."""

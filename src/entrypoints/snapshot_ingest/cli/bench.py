@@ -84,7 +84,7 @@ def bench(
         name="the framework", module="faststream", asked=framework
     )
     options.optional(name="--plot", module="matplotlib", asked=plot is not None or None)
-    no_price = options.not_for_real_texts(marks=marks, texts=texts)
+    remarks = options.remarks_on_real_texts(texts, bare=bare, prices=prices, marks=marks)
     asked = options.BenchOptions(
         cases=options.cases_of(size or [16_384], tenants or [1], unchanged or [0]),
         formats=options.formats_of(formats or []),
@@ -100,7 +100,7 @@ def bench(
         texts=options.checked_texts(texts),
         json=options.checked_file("--json", json),
         plot=options.checked_file("--plot", plot),
-        left_out=list(filter(None, [no_framework, no_price])),
+        remarks=[*filter(None, [no_framework]), *remarks],
     )
     options.optional(name="bench", module="psutil", asked=True)
     from snapshot_ingest.commands.bench import bench as command

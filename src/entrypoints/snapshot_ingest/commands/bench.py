@@ -43,9 +43,11 @@ async def bench(options: BenchOptions, overrides: Sequence[str]) -> bool:
         finally:
             measuring.cancel()
             await asyncio.wait([measuring])
+            # Also of a run that went wrong in its last stage: what it saw took an hour.
+            if results.groups:
+                _write_json(options.json, report(options, servers, results))
         if measuring.cancelled():
             raise asyncio.CancelledError
-    _write_json(options.json, report(options, servers, results))
     _draw(options, results)
     _print(options, servers, results)
     return not reasons_to_void(results)
@@ -68,6 +70,7 @@ async def _measure(
             at_hand = Bench(ground, options.rounds, progress, results)
             for stage in all_stages:
                 await stage.run(at_hand)
+    results.is_complete = True
 
 
 @contextmanager
@@ -100,7 +103,7 @@ def _print(options: BenchOptions, servers: Servers, results: Results) -> None:
         "turn: only ratios are claimed",
         soft_wrap=True,
     )
-    for line in options.left_out:
+    for line in options.remarks:
         console.print(line, soft_wrap=True)
     for table in tables(options, results):
         console.print()
