@@ -13,7 +13,7 @@ from snapshot_domain.delivery import Ack
 from snapshot_domain.errors import Misconfigured
 from snapshot_domain.eviction import Eviction, eviction_between
 from snapshot_ingest.commands.provision import provision_nats
-from snapshot_ingest.connections import message_source
+from snapshot_ingest.connections import message_source, nats_connection
 from snapshot_ingest.settings import NatsSettings
 from snapshot_nats import (
     DEFAULT_DURABLE,
@@ -38,7 +38,7 @@ async def server(tmp_path: Path) -> AsyncIterator[OwnNatsServer]:
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def shared(server: OwnNatsServer) -> None:
     """The poller's stream, with a consumer on it as before."""
-    await provision_nats(NatsSettings(url=server.url), None)
+    await provisioned(NatsSettings(url=server.url), None)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -53,6 +53,10 @@ def settings(server: OwnNatsServer) -> NatsSettings:
     return NatsSettings(url=server.url, stream=SHAPE.name)
 
 
+async def provisioned(settings: NatsSettings, shape: OwnStreamShape | None) -> None:
+    await provision_nats(nats_connection(settings), settings, shape)
+
+
 async def until_held(client: SafeClient, stream: str, messages: int) -> None:
     async def holds() -> bool:
         return (await client.jetstream().stream_info(stream)).state.messages == messages
@@ -63,7 +67,7 @@ async def until_held(client: SafeClient, stream: str, messages: int) -> None:
 async def test_snapshots_outlive_their_eviction_from_the_shared_stream(
     client: SafeClient, settings: NatsSettings
 ) -> None:
-    await provision_nats(settings, SHAPE)
+    await provisioned(settings, SHAPE)
     jetstream = client.jetstream()
     shared = (await jetstream.stream_info(SHAPE.shared)).config
     await jetstream.update_stream(shared.evolve(max_msgs=10))
@@ -97,7 +101,7 @@ async def test_what_is_settled_on_the_shared_stream_does_not_come_again(
 
     await eventually(is_settled)
     await former.close()
-    await provision_nats(settings, SHAPE)
+    await provisioned(settings, SHAPE)
     await client.jetstream().publish(SUBJECT, b"5")
     source = message_source(settings)
     rest = await fetch_count(source, 6 - settled)
@@ -111,7 +115,7 @@ async def test_telemetry_leaves_no_gap_in_the_own_stream(
     client: SafeClient, settings: NatsSettings
 ) -> None:
     """There the upper bound of what was evicted is exact."""
-    await provision_nats(settings, SHAPE)
+    await provisioned(settings, SHAPE)
     jetstream = client.jetstream()
     own = (await jetstream.stream_info(SHAPE.name)).config
     await jetstream.update_stream(own.evolve(max_msgs=5))
