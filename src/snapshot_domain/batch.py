@@ -119,4 +119,4 @@ class Batch:
 
 def _is_set(flag: SnapshotFlag, flags: SnapshotFlag) -> bool:
     # Nearly always there is none, and asking an enumeration takes longer than all else here.
-    return flags is not SnapshotFlag.NONE and flag in flags
+    return bool(int(flags)) and flag in flags

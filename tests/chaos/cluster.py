@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -92,12 +93,13 @@ class NatsCluster:
 
 
 @asynccontextmanager
-async def nats_cluster(folder: Path) -> AsyncIterator[NatsCluster]:
-    """Three running nodes below the folder; gone afterwards."""
+async def nats_cluster(folder: Path, users_file: Path) -> AsyncIterator[NatsCluster]:
+    """Three running nodes below the folder, with the users of that file; gone afterwards."""
     folder.mkdir()  # noqa: ASYNC240 - one call, before anything runs
     with ExitStack() as held:
         ports = [_reserved_port(held) for _ in range(NODES)]
         routes = [_reserved_port(held) for _ in range(NODES)]
+        shutil.copy(users_file, folder / "users.conf")
         write_private(folder / "key.conf", f'key: "{secrets.token_hex(32)}"\n')
         nothing = os.open(os.devnull, os.O_RDONLY)
         held.callback(os.close, nothing)
@@ -137,4 +139,5 @@ jetstream {{
   cipher: "chachapoly"
   include "key.conf"
 }}
+include "users.conf"
 """

@@ -20,9 +20,10 @@ from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_up
 from snapshot_ingest.stack import EmbeddedStack, StackAddresses
 from snapshot_ingest.stack.ports import HOST
-from snapshot_nats import ConnectionSettings, StreamShape, connect
+from snapshot_nats import StreamShape, connect
 from snapshot_nats.errors import NATS_FAULTS
 from snapshot_postgres import connected
+from support.nats_users import ADMIN, NatsAccess
 from support.openbao import RawOpenBao
 from support.waiting import until_true
 
@@ -93,18 +94,20 @@ async def chaos_world(folder: Path, traffic: Traffic) -> AsyncIterator[World]:
         stack = await opened.enter_async_context(EmbeddedStack(folder / "stack"))
         # The cluster takes the place of the stack's single server.
         await stack.stop("nats")
-        cluster = await opened.enter_async_context(nats_cluster(folder / "nats"))
+        cluster = await opened.enter_async_context(
+            nats_cluster(folder / "nats", folder / "stack" / "secrets" / "nats_users.conf")
+        )
         await _limit_connections(stack)
         proxies = await _proxies(opened, stack.addresses, cluster)
-        jetstream = await _jetstream(opened, cluster.urls)
+        access = NatsAccess.of(stack.addresses)
+        jetstream = await _jetstream(opened, access.at(",".join(cluster.urls)))
         shape = StreamShape(max_bytes=_STREAM_MAX_BYTES)
         await until_true(lambda: _has_stream(jetstream, shape), seconds=_CLUSTER_SECONDS)
         ready = await set_up(folder / "stack", _proxied(stack.addresses, proxies), ())
         await _register(ready, traffic)
         openbao = await opened.enter_async_context(RawOpenBao.of(stack))
-        nats_urls = [f"nats://{HOST}:{proxy.port}" for proxy in proxies[Target.NATS]]
-        nats_url = f"nats.url={','.join(nats_urls)}"
-        arguments = _arguments(ready.settings_file, nats_url, *_SMALL_BATCHES)
+        proxied = ",".join(f"nats://{HOST}:{proxy.port}" for proxy in proxies[Target.NATS])
+        arguments = _arguments(ready.settings_file, f"nats.url={proxied}", *_SMALL_BATCHES)
         crew = await opened.enter_async_context(crew_of(arguments, folder / "workers"))
         yield World(
             folder=folder,
@@ -112,7 +115,7 @@ async def chaos_world(folder: Path, traffic: Traffic) -> AsyncIterator[World]:
             cluster=cluster,
             proxies=proxies,
             jetstream=jetstream,
-            poller=await _jetstream(opened, nats_urls),
+            poller=await _jetstream(opened, access.at(proxied)),
             openbao=openbao,
             crew=crew,
             stream=shape.name,
@@ -120,8 +123,8 @@ async def chaos_world(folder: Path, traffic: Traffic) -> AsyncIterator[World]:
         )
 
 
-async def _jetstream(opened: AsyncExitStack, urls: Sequence[str]) -> JetStreamContext:
-    client = await connect(ConnectionSettings(servers=tuple(urls)))
+async def _jetstream(opened: AsyncExitStack, access: NatsAccess) -> JetStreamContext:
+    client = await connect(access.connection(ADMIN))
     opened.push_async_callback(client.close)
     return client.jetstream(timeout=_ANSWER_SECONDS)
 

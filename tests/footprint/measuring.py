@@ -12,6 +12,7 @@ from footprint.backlog import Kind, publish
 from snapshot_ingest.stack import EmbeddedStack
 from support.command import running
 from support.nats_server import own_nats_server
+from support.nats_users import SHIPPED_USERS
 from support.proc import peak_resident_bytes, resident_bytes
 from support.real_world import RealWorld, real_world
 from support.waiting import until_true
@@ -63,10 +64,10 @@ async def footprint_of(
     The NATS server is one of its own, which takes messages of that size. Raises TimeoutError.
     """
     max_payload = load.body_bytes + _ROOM_BYTES
-    extra = f"max_payload: {max_payload}\nmax_pending: {16 * max_payload}\n"
+    extra = f"{SHIPPED_USERS}max_payload: {max_payload}\nmax_pending: {16 * max_payload}\n"
     async with (
         own_nats_server(folder, extra) as nats,
-        real_world(stack, folder, nats_url=nats.url) as world,
+        real_world(stack, folder, nats=nats.access) as world,
     ):
         idle_bytes = await _idle_bytes(world, folder)
         await publish(world, load.messages, load.body_bytes, load.kind)

@@ -11,6 +11,7 @@ from snapshot_ingest.stack import EmbeddedStack
 from support.command import running
 from support.http import metric
 from support.nats_server import own_nats_server
+from support.nats_users import SHIPPED_USERS
 from support.real_world import real_world
 
 _AIM_BYTES = 200_000_000
@@ -35,11 +36,11 @@ async def test_a_message_over_the_whole_budget_is_handled_alone(
     stack: EmbeddedStack, tmp_path: Path
 ) -> None:
     messages, body_bytes = 5, 4 * MIB
-    extra = f"max_payload: {2 * body_bytes}"
+    extra = f"{SHIPPED_USERS}max_payload: {2 * body_bytes}"
     in_flight = set()
     async with (
         own_nats_server(tmp_path, extra) as nats,
-        real_world(stack, tmp_path, nats_url=nats.url) as world,
+        real_world(stack, tmp_path, nats=nats.access) as world,
     ):
         await publish(world, messages, body_bytes)
         small = ("--set", f"worker.max_in_flight_bytes={MIB}", "--set", f"worker.batch_bytes={MIB}")

@@ -13,6 +13,7 @@ from attrs import evolve
 from typed_settings import Secret
 
 from snapshot_ingest.commands.provision import provision_nats
+from snapshot_ingest.connections import nats_connection
 from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.settings import NatsSettings
@@ -71,6 +72,13 @@ def _as(server: OwnNatsServer, user: str) -> NatsSettings:
     )
 
 
+async def _provision(
+    server: OwnNatsServer, stream: str = _STREAM, own_stream: OwnStreamShape | None = None
+) -> None:
+    settings = evolve(_as(server, "provision"), stream=stream)
+    await provision_nats(nats_connection(settings), settings, own_stream)
+
+
 def _violations(folder: Path) -> set[str]:
     """The subjects that the server denied to anybody, by its own log."""
     log = (folder / "nats.log").read_text()
@@ -116,7 +124,7 @@ async def _publish(admin: SafeClient, fleet: Fleet, hours: Sequence[int]) -> Non
 async def test_a_whole_ingestion_runs_under_the_shipped_permissions(
     installation: Installation, server: OwnNatsServer, admin: SafeClient, tmp_path: Path
 ) -> None:
-    await provision_nats(_as(server, "provision"), None)
+    await _provision(server)
     fleet = Fleet()
     await installation.register(fleet)
     await _publish(admin, fleet, range(20))
@@ -130,7 +138,7 @@ async def test_a_whole_ingestion_runs_under_the_shipped_permissions(
 async def test_a_worker_makes_a_deleted_consumer_again_under_the_shipped_permissions(
     installation: Installation, server: OwnNatsServer, admin: SafeClient, tmp_path: Path
 ) -> None:
-    await provision_nats(_as(server, "provision"), None)
+    await _provision(server)
     await admin.jetstream().delete_consumer(_STREAM, _CONSUMER)
     fleet = Fleet()
     await installation.register(fleet)
@@ -142,11 +150,10 @@ async def test_a_worker_makes_a_deleted_consumer_again_under_the_shipped_permiss
 async def test_provision_makes_both_streams_and_is_denied_nothing(
     server: OwnNatsServer, admin: SafeClient, tmp_path: Path
 ) -> None:
-    settings = evolve(_as(server, "provision"), stream="CONFIG_SNAPSHOTS")
     shape = OwnStreamShape(max_age=timedelta(hours=1), max_bytes=1_000_000)
     for _ in range(2):
-        await provision_nats(settings, shape)
-        await provision_nats(_as(server, "provision"), None)
+        await _provision(server, "CONFIG_SNAPSHOTS", shape)
+        await _provision(server)
     for stream in (_STREAM, "CONFIG_SNAPSHOTS"):
         assert await admin.jetstream().consumer_info(stream, _CONSUMER)
     assert _violations(tmp_path) == set()
@@ -192,9 +199,9 @@ async def test_a_role_is_refused_what_is_not_its_own(
     server: OwnNatsServer, admin: SafeClient, user: str
 ) -> None:
     assert (await _answer(server, user, "SUB _INBOX_snapshot_ingest.x 1")).startswith("+OK")
-    await provision_nats(_as(server, "provision"), None)
+    await _provision(server)
     for command in _FORBIDDEN[user]:
         assert (await _answer(server, "admin", command)).startswith("+OK"), command
-        await provision_nats(_as(server, "provision"), None)
+        await _provision(server)
         assert "Permissions Violation" in await _answer(server, user, command), command
     assert admin.is_connected

@@ -11,6 +11,7 @@ from snapshot_ingest.stack import EmbeddedStack
 from snapshot_memory import MemoryMetrics
 from snapshot_postgres import PostgresAckFloors
 from support.nats_server import place_on
+from support.nats_users import NatsAccess
 from support.postgres import postgres_world
 
 
@@ -18,7 +19,7 @@ async def test_a_consumer_deleted_while_nobody_ran_is_made_again_after_the_floor
     stack: EmbeddedStack,
 ) -> None:
     async with (
-        place_on(stack.addresses.nats_url) as place,
+        place_on(NatsAccess.of(stack.addresses)) as place,
         postgres_world(stack.addresses.postgres_admin_dsn) as world,
     ):
         floors = PostgresAckFloors(world.pool)
@@ -44,7 +45,7 @@ async def test_what_was_evicted_while_nobody_ran_is_told_at_the_next_start(
     stack: EmbeddedStack,
 ) -> None:
     async with (
-        place_on(stack.addresses.nats_url) as place,
+        place_on(NatsAccess.of(stack.addresses)) as place,
         postgres_world(stack.addresses.postgres_admin_dsn) as world,
     ):
         config = (await place.jetstream.stream_info(place.stream)).config
@@ -67,7 +68,7 @@ async def test_what_was_evicted_while_nobody_ran_is_told_at_the_next_start(
 
 async def test_a_column_that_a_later_version_adds_is_not_in_the_way(stack: EmbeddedStack) -> None:
     async with (
-        place_on(stack.addresses.nats_url) as place,
+        place_on(NatsAccess.of(stack.addresses)) as place,
         postgres_world(stack.addresses.postgres_admin_dsn) as world,
     ):
         await world.admin.execute("ALTER TABLE snapshot_ingest.ack_floors ADD COLUMN later text")

@@ -15,6 +15,7 @@ from snapshot_memory import MemoryAckFloors
 from snapshot_nats import JetStreamSource, StreamShape, ensure_stream
 from support.consumers import look
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
+from support.nats_users import SHIPPED_USERS
 from support.waiting import until
 
 PLENTY_BYTES = 1_000_000
@@ -24,13 +25,13 @@ AT_ONCE_SECONDS = 5.0
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[OwnNatsServer]:
     drains = 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"'
-    async with own_nats_server(tmp_path, drains) as running:
+    async with own_nats_server(tmp_path, SHIPPED_USERS + drains) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def place(server: OwnNatsServer) -> AsyncIterator[Place]:
-    async with place_on(server.url) as made:
+    async with place_on(server.access) as made:
         yield made
 
 

@@ -24,7 +24,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnN
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def place(server: OwnNatsServer) -> AsyncIterator[Place]:
-    async with place_on(server.url) as made:
+    async with place_on(server.access) as made:
         yield made
 
 

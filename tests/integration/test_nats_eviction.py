@@ -24,7 +24,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnN
 @pytest_asyncio.fixture(loop_scope="session")
 async def place(server: OwnNatsServer) -> AsyncIterator[Place]:
     """A shared stream that holds twenty messages, read or not."""
-    async with place_on(server.url) as made:
+    async with place_on(server.access) as made:
         config = (await made.jetstream.stream_info(made.stream)).config
         await made.jetstream.update_stream(config.evolve(max_msgs=HOLDS_AT_MOST))
         yield made

@@ -27,7 +27,7 @@ async def server(tmp_path: Path) -> AsyncIterator[OwnNatsServer]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def place(server: OwnNatsServer) -> AsyncIterator[Place]:
-    async with place_on(server.url) as made:
+    async with place_on(server.access) as made:
         yield made
 
 

@@ -13,17 +13,18 @@ from snapshot_domain.delivery import Ack
 from snapshot_domain.errors import Misconfigured
 from snapshot_domain.eviction import Eviction, eviction_between
 from snapshot_ingest.commands.provision import provision_nats
-from snapshot_ingest.connections import message_source
+from snapshot_ingest.connections import message_source, nats_connection
 from snapshot_ingest.settings import NatsSettings
 from snapshot_nats import (
     DEFAULT_DURABLE,
-    ConnectionSettings,
+    DEFAULT_STREAM,
     OwnStreamShape,
     SafeClient,
     connect,
     ensure_own_stream,
 )
 from support.nats_server import OwnNatsServer, own_nats_server
+from support.nats_users import ADMIN, INGEST, INGEST_OWN, PROVISION
 
 SHAPE = OwnStreamShape(max_age=timedelta(hours=24), max_bytes=10_000_000)
 SUBJECT = "config.snapshot.create.6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
@@ -38,19 +39,25 @@ async def server(tmp_path: Path) -> AsyncIterator[OwnNatsServer]:
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def shared(server: OwnNatsServer) -> None:
     """The poller's stream, with a consumer on it as before."""
-    await provision_nats(NatsSettings(url=server.url), None)
+    await provisioned(server, DEFAULT_STREAM, None)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(server: OwnNatsServer) -> AsyncIterator[SafeClient]:
-    client = await connect(ConnectionSettings(servers=(server.url,)))
+    client = await connect(server.access.connection(ADMIN))
     yield client
     await client.close()
 
 
 @pytest.fixture
 def settings(server: OwnNatsServer) -> NatsSettings:
-    return NatsSettings(url=server.url, stream=SHAPE.name)
+    return evolve(server.access.settings(INGEST_OWN), stream=SHAPE.name)
+
+
+async def provisioned(server: OwnNatsServer, stream: str, shape: OwnStreamShape | None) -> None:
+    """What `provision` makes for those who consume the stream."""
+    settings = evolve(server.access.settings(PROVISION), stream=stream)
+    await provision_nats(nats_connection(settings), settings, shape)
 
 
 async def until_held(client: SafeClient, stream: str, messages: int) -> None:
@@ -61,9 +68,9 @@ async def until_held(client: SafeClient, stream: str, messages: int) -> None:
 
 
 async def test_snapshots_outlive_their_eviction_from_the_shared_stream(
-    client: SafeClient, settings: NatsSettings
+    server: OwnNatsServer, client: SafeClient, settings: NatsSettings
 ) -> None:
-    await provision_nats(settings, SHAPE)
+    await provisioned(server, SHAPE.name, SHAPE)
     jetstream = client.jetstream()
     shared = (await jetstream.stream_info(SHAPE.shared)).config
     await jetstream.update_stream(shared.evolve(max_msgs=10))
@@ -84,11 +91,11 @@ async def test_snapshots_outlive_their_eviction_from_the_shared_stream(
 
 @pytest.mark.parametrize("settled", [3, 5])
 async def test_what_is_settled_on_the_shared_stream_does_not_come_again(
-    client: SafeClient, settings: NatsSettings, settled: int
+    server: OwnNatsServer, client: SafeClient, settings: NatsSettings, settled: int
 ) -> None:
     for number in range(5):
         await client.jetstream().publish(SUBJECT, b"%d" % number)
-    former = message_source(evolve(settings, stream=SHAPE.shared))
+    former = message_source(server.access.settings(INGEST))
     deliveries = await fetch_count(former, settled, max_messages=settled)
     await former.settle([(delivery, Ack()) for delivery in deliveries])
 
@@ -97,7 +104,7 @@ async def test_what_is_settled_on_the_shared_stream_does_not_come_again(
 
     await eventually(is_settled)
     await former.close()
-    await provision_nats(settings, SHAPE)
+    await provisioned(server, SHAPE.name, SHAPE)
     await client.jetstream().publish(SUBJECT, b"5")
     source = message_source(settings)
     rest = await fetch_count(source, 6 - settled)
@@ -108,10 +115,10 @@ async def test_what_is_settled_on_the_shared_stream_does_not_come_again(
 
 
 async def test_telemetry_leaves_no_gap_in_the_own_stream(
-    client: SafeClient, settings: NatsSettings
+    server: OwnNatsServer, client: SafeClient, settings: NatsSettings
 ) -> None:
     """There the upper bound of what was evicted is exact."""
-    await provision_nats(settings, SHAPE)
+    await provisioned(server, SHAPE.name, SHAPE)
     jetstream = client.jetstream()
     own = (await jetstream.stream_info(SHAPE.name)).config
     await jetstream.update_stream(own.evolve(max_msgs=5))

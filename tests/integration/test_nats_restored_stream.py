@@ -63,7 +63,7 @@ class Night:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def night(tmp_path: Path) -> AsyncIterator[Night]:
-    async with own_nats_server(tmp_path) as server, place_on(server.url) as place:
+    async with own_nats_server(tmp_path) as server, place_on(server.access) as place:
         floors = MemoryAckFloors()
         night = Night(server, place, place.source(floors=floors), floors, tmp_path / "backup")
         await place.publish(*(b"%d" % number for number in range(4)))

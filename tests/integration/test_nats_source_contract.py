@@ -16,6 +16,7 @@ from snapshot_domain.secret import RawMessage
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_nats import ConsumerNeeds, JetStreamSource
 from support.nats_server import Place, place_on
+from support.nats_users import NatsAccess
 
 ACK_WAIT = timedelta(seconds=2)
 
@@ -49,7 +50,7 @@ class TestJetStreamSource(MessageSourceContract):
     @pytest_asyncio.fixture(loop_scope="session")
     async def harness(self, stack: EmbeddedStack) -> AsyncIterator[MessageSourceHarness]:
         needs = ConsumerNeeds(ack_wait=ACK_WAIT)
-        async with place_on(stack.addresses.nats_url, needs=needs) as place:
+        async with place_on(NatsAccess.of(stack.addresses), needs=needs) as place:
             yield _JetStreamHarness(place)
 
 
@@ -69,5 +70,5 @@ class TestJetStreamFloorSource(FloorSourceContract):
 
     @pytest_asyncio.fixture(loop_scope="session")
     async def harness(self, stack: EmbeddedStack) -> AsyncIterator[FloorSourceHarness]:
-        async with place_on(stack.addresses.nats_url) as place:
+        async with place_on(NatsAccess.of(stack.addresses)) as place:
             yield _FloorHarness(place)

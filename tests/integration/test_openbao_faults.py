@@ -178,7 +178,7 @@ async def test_a_server_that_speaks_another_protocol_is_unavailable(
     stack: EmbeddedStack, raw: RawOpenBao
 ) -> None:
     login = await raw.new_login(ENCRYPT_ALL)
-    url = stack.addresses.nats_url.replace("nats://", "http://")
+    url = stack.addresses.nats_server.replace("nats://", "http://")
     async with OpenBao(Address(url), login, MovableClock(), timing=_QUICK) as openbao:
         with pytest.raises(Unavailable):
             await TransitCipher(openbao, MovableClock()).check()

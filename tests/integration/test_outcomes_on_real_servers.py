@@ -170,8 +170,8 @@ async def test_what_the_repository_refuses_is_kept_and_the_rest_of_its_batch_is_
 async def test_a_tenant_without_a_key_waits_in_the_quarantine_whatever_the_policy(
     world: RealWorld,
 ) -> None:
-    await world.postgres.register(device("keyless"), tenant("keyless"))
-    await world.publish("waits", of="keyless", owner="keyless")
+    await world.postgres.register(device("unkeyed"), tenant("unkeyed"))
+    await world.publish("waits", of="unkeyed", owner="unkeyed")
     await world.publish("good", of="r2")
     async with use_case_of(world.settings("on_rejected=discard")) as ingestion:
         waiting, stored = await ingestion.ingest()
@@ -179,7 +179,7 @@ async def test_a_tenant_without_a_key_waits_in_the_quarantine_whatever_the_polic
     assert isinstance(stored, Stored)
     assert await _kept(world) == [Kept(QuarantineReason.KEY_MISSING, "", waiting=True)]
     assert await world.unsettled() == 0
-    assert f"tenant_{tenant('keyless')}" not in await world.openbao.key_names()
+    assert f"tenant_{tenant('unkeyed')}" not in await world.openbao.key_names()
 
 
 async def test_under_discard_only_a_warning_is_left_of_a_rejected_message(

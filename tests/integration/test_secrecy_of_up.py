@@ -119,7 +119,7 @@ async def test_it_is_in_no_place_and_would_be_found_in_each(ingested: Ingested) 
 async def test_what_waits_in_a_store_that_is_not_encrypted_is_found_there(tmp_path: Path) -> None:
     """Apart from the others: there, plaintext is on disk until its stream forgets it."""
     control = SecretCanary()
-    async with own_nats_server(tmp_path) as server, place_on(server.url) as place:
+    async with own_nats_server(tmp_path) as server, place_on(server.access) as place:
         await place.publish(control.text.encode())
         assert files_with(control, [tmp_path / "store"])
 

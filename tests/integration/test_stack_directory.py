@@ -52,7 +52,7 @@ async def test_given_ports_are_used(tmp_path: Path) -> None:
     ports = StackPorts(nats=_free_port(), postgres=_free_port(), openbao=_free_port())
     async with EmbeddedStack(tmp_path, ports=ports) as stack:
         addresses = stack.addresses
-        assert addresses.nats_url == f"nats://127.0.0.1:{ports.nats}"
+        assert addresses.nats_server == f"nats://127.0.0.1:{ports.nats}"
         assert f"@127.0.0.1:{ports.postgres}/" in addresses.postgres_admin_dsn
         assert addresses.openbao_url == f"http://127.0.0.1:{ports.openbao}"
 

@@ -26,7 +26,7 @@ _CANARY = b"canary-7d1f-set-password=hunter2-not-at-rest"
 
 async def test_secret_files_are_their_owners_alone(stack: EmbeddedStack) -> None:
     files = list(_secrets_folder(stack).iterdir())
-    assert len(files) == 7
+    assert len(files) == 11
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(_secrets_folder(stack).stat().st_mode) == 0o700
@@ -68,12 +68,16 @@ async def test_no_secret_is_in_a_log_or_in_a_servers_own_folder(
     assert _found(secrets, (path.read_bytes() for path in (*searched, planted))) == {secrets[0]}
 
 
-async def test_the_superusers_password_is_in_no_repr(stack: EmbeddedStack) -> None:
+async def test_the_administrators_passwords_are_in_no_repr(stack: EmbeddedStack) -> None:
     addresses = stack.addresses
-    password = addresses.postgres_admin_dsn.partition("postgres:")[2].partition("@")[0]
-    assert len(password) >= 40
-    assert password not in repr(addresses)
-    assert password not in repr(vars(stack))
+    for address, user in (
+        (addresses.postgres_admin_dsn, "postgres"),
+        (addresses.nats_url, "admin"),
+    ):
+        password = address.partition(f"{user}:")[2].partition("@")[0]
+        assert len(password) >= 40
+        assert password not in repr(addresses)
+        assert password not in repr(vars(stack))
 
 
 async def test_a_message_is_in_no_file_of_the_encrypted_store(
@@ -96,7 +100,7 @@ async def _publish(url: str, body: bytes) -> None:
 
 async def _publish_to_a_server_without_a_cipher(store: Path, folder: Path) -> None:
     with ReservedPorts(FREE_PORTS) as ports:
-        encrypted = nats_config(ports.nats, store, folder / "key.conf")
+        encrypted = nats_config(ports.nats, store, folder / "key.conf", folder / "users.conf")
         plain = [line for line in encrypted.splitlines() if "cipher" not in line]
         plain = [line for line in plain if "include" not in line]
         config = folder / "plain.conf"

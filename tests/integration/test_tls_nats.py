@@ -114,7 +114,7 @@ async def test_a_server_in_clear_behind_a_tls_address_is_misconfigured(
 async def test_files_of_tls_demand_tls_also_behind_an_address_in_clear(
     tmp_path: Path, authority: Authority
 ) -> None:
-    async with own_nats_server(tmp_path) as server:
+    async with own_nats_server(tmp_path, "") as server:
         line = await refusal(NatsSettings(url=server.url, ca_file=authority.ca_file))
     assert "speaks no TLS" in line
 

@@ -30,6 +30,14 @@ SHOWN_WITH_REASON: Mapping[tuple[str, str], str] = {
         "shows password, which may hold content",
     ): "a made-up configuration is written",
     (
+        "entrypoints/snapshot_ingest/stack/nats.py",
+        "shows password, which may hold content",
+    ): "an address for clients that take nothing else, in a file of its owner alone",
+    (
+        "entrypoints/snapshot_ingest/stack/nats_users.py",
+        "shows password, which may hold content",
+    ): "the server reads its users' passwords from a file of its owner alone",
+    (
         "entrypoints/snapshot_ingest/stack/openbao_config.py",
         "shows paths.data, which may hold content",
     ): "the name of a folder",

@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.ports import QuarantineEntry, QuarantineId, QuarantineSelection
-from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
+from snapshot_ingest.connections import admin_nats_connection, message_source, postgres_pool
 from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration
 from snapshot_ingest.ingestion import open_ingestion
@@ -128,7 +128,7 @@ class Installation:
 
     async def publish(self, fleet: Fleet, *bodies: bytes) -> None:
         """Publishes the bodies, and leaves them to whatever worker there is."""
-        client = await connect(nats_connection(self.ready.settings.nats))
+        client = await connect(admin_nats_connection(self.ready.settings))
         try:
             for body in bodies:
                 await client.jetstream().publish(subject_of(fleet.device), body, timeout=10)
@@ -151,7 +151,7 @@ class Installation:
     async def redeliver_everything(self) -> None:
         """Makes the consumer anew, so that the stream delivers all that it holds once more."""
         nats = self.ready.settings.nats
-        client = await connect(nats_connection(nats))
+        client = await connect(admin_nats_connection(self.ready.settings))
         try:
             await client.jetstream().delete_consumer(nats.stream, nats.consumer)
             await ensure_consumer(client, nats.stream, nats.consumer)

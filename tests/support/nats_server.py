@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -16,12 +16,14 @@ from uuid import uuid4
 from attrs import evolve, field, frozen
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
 
 from snapshot_conformance.message_source import eventually
 from snapshot_domain.ports import AckFloors
 from snapshot_ingest.stack.wheels import NATS_SERVER, locate
 from snapshot_nats import (
-    ConnectionSettings,
+    DEFAULT_DURABLE,
+    DEFAULT_STREAM,
     ConsumerNeeds,
     JetStreamSource,
     SafeClient,
@@ -31,6 +33,7 @@ from snapshot_nats import (
     ensure_consumer,
     ensure_stream,
 )
+from support.nats_users import ADMIN, INGEST, PASSWORD, SHIPPED_USERS, NatsAccess
 
 _ANSWER_SECONDS = 5.0
 
@@ -38,11 +41,11 @@ _ANSWER_SECONDS = 5.0
 class OwnNatsServer:
     """Listens on a free port of loopback, the same after each restart, with JetStream.
 
-    `extra` is configuration beyond that. Its stop is a kill: what was not yet on disk is lost,
-    as it would be.
+    `extra` is configuration beyond that, the users among it. Its stop is a kill: what was not yet
+    on disk is lost, as it would be.
     """
 
-    def __init__(self, directory: Path, extra: str = "") -> None:
+    def __init__(self, directory: Path, extra: str = SHIPPED_USERS) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -52,6 +55,11 @@ class OwnNatsServer:
         self._store = directory / "store"
         self._configure(extra)
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def access(self) -> NatsAccess:
+        """The ways in where its users are the shipped ones."""
+        return NatsAccess.shipped(self.url)
 
     def _configure(self, extra: str) -> None:
         self._config.write_text(
@@ -154,10 +162,11 @@ class OwnNatsServer:
 
     async def send_raw(self, command: bytes) -> None:
         """Sends one protocol command as a publisher of any kind could, and checks it was taken."""
+        login = {"verbose": False, "headers": True, "user": ADMIN, "pass": PASSWORD}
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
-            writer.write(b'CONNECT {"verbose":false,"headers":true}\r\n' + command + b"PING\r\n")
+            writer.write(f"CONNECT {json.dumps(login)}\r\n".encode() + command + b"PING\r\n")
             answer = await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
         finally:
             writer.close()
@@ -165,7 +174,9 @@ class OwnNatsServer:
 
 
 @asynccontextmanager
-async def own_nats_server(directory: Path, extra: str = "") -> AsyncIterator[OwnNatsServer]:
+async def own_nats_server(
+    directory: Path, extra: str = SHIPPED_USERS
+) -> AsyncIterator[OwnNatsServer]:
     """A running server, which is gone afterwards."""
     server = OwnNatsServer(directory, extra)
     try:
@@ -179,10 +190,12 @@ async def own_nats_server(directory: Path, extra: str = "") -> AsyncIterator[Own
 class Place:
     """A stream and a consumer of one test, and a plain way to look at them.
 
-    `client` and `jetstream` are nats-py as it is, except that the client's class is ours.
+    `client` and `jetstream` are the administrator's, and nats-py as it is, except that the client's
+    class is ours. What is tested connects as `user`, who is allowed no more than is shipped.
     """
 
-    url: str
+    access: NatsAccess
+    user: str
     stream: str
     durable: str
     family: str
@@ -209,11 +222,7 @@ class Place:
     ) -> JetStreamSource:
         """A source on this place, not yet connected; it is closed with the place."""
         source = JetStreamSource(
-            ConnectionSettings(
-                servers=(self.url,),
-                connect_timeout=timedelta(seconds=2),
-                reconnect_wait=timedelta(seconds=0.05),
-            ),
+            evolve(self.access.connection(self.user), connect_timeout=timedelta(seconds=2)),
             SourceSettings(
                 stream=self.stream,
                 durable=self.durable,
@@ -254,16 +263,31 @@ class Place:
 
 
 @asynccontextmanager
-async def place_on(url: str, *, needs: ConsumerNeeds | None = None) -> AsyncIterator[Place]:
-    """An empty stream and its consumer with names of their own, gone afterwards."""
+async def place_on(
+    access: NatsAccess,
+    *,
+    needs: ConsumerNeeds | None = None,
+    stream: str = DEFAULT_STREAM,
+    user: str = INGEST,
+) -> AsyncIterator[Place]:
+    """An empty stream and its consumer, gone afterwards.
+
+    Their names are those that the shipped permissions are for; the subjects are the test's own.
+    """
     name = uuid4().hex[:12]
-    client = await connect(
-        ConnectionSettings(servers=(url,), reconnect_wait=timedelta(seconds=0.05))
-    )
+    client = await connect(access.connection(ADMIN))
     place = Place(
-        url, f"S_{name}", f"D_{name}", f"t{name}.config.snapshot", client, client.jetstream()
+        access,
+        user,
+        stream,
+        DEFAULT_DURABLE,
+        f"t{name}.config.snapshot",
+        client,
+        client.jetstream(),
     )
     try:
+        with suppress(NotFoundError):  # what a test left that broke its server
+            await place.jetstream.delete_stream(place.stream)
         await ensure_stream(client, StreamShape(name=place.stream, subjects=(f"t{name}.>",)))
         await ensure_consumer(client, place.stream, place.durable, place.needs(needs))
         yield place

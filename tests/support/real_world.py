@@ -17,9 +17,10 @@ from snapshot_domain.ports import MessageSource, QuarantinedMessage, TenantKey
 from snapshot_ingest.composition import compose, open_resources
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.settings.loading import load_settings
-from snapshot_ingest.stack import EmbeddedStack
+from snapshot_ingest.stack import INBOX_PREFIX, EmbeddedStack
 from support.messages import MORNING, device, message, tenant
 from support.nats_server import Place, place_on
+from support.nats_users import NatsAccess
 from support.openbao import RawOpenBao
 from support.postgres import INGEST_PASSWORD, PostgresWorld, postgres_world
 
@@ -112,15 +113,15 @@ async def use_case_of(settings: Settings) -> AsyncIterator[RealUseCase]:
 
 @asynccontextmanager
 async def real_world(
-    stack: EmbeddedStack, folder: Path, *, nats_url: str | None = None
+    stack: EmbeddedStack, folder: Path, *, nats: NatsAccess | None = None
 ) -> AsyncIterator[RealWorld]:
     """A world in which `r1` to `r3` are devices of `acme`, and `z1` is one of `zeta`.
 
-    Its stream is on the stack's NATS, or on the one at `nats_url`.
+    Its stream is on the stack's NATS, or on the one of `nats`.
     """
     addresses = stack.addresses
     async with (
-        place_on(nats_url or addresses.nats_url) as place,
+        place_on(nats or NatsAccess.of(addresses)) as place,
         postgres_world(addresses.postgres_admin_dsn) as postgres,
         RawOpenBao.of(stack) as openbao,
     ):
@@ -137,11 +138,16 @@ def _write_settings(
 ) -> None:
     password_file = config.with_suffix(".password")
     password_file.write_text(INGEST_PASSWORD)
+    nats_password_file = config.with_suffix(".nats.password")
+    nats_password_file.write_text(place.access.passwords[place.user])
     database, role = postgres.database, stack.addresses.ingest_approle
     config.write_text(
         f"""
         [nats]
-        url = "{place.url}"
+        url = "{place.access.url}"
+        user = "{place.user}"
+        password_file = "{nats_password_file}"
+        inbox_prefix = "{INBOX_PREFIX}"
         stream = "{place.stream}"
         subject = "{place.family}.>"
         consumer = "{place.durable}"

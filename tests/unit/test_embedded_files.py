@@ -14,7 +14,7 @@ from snapshot_ingest.embedded.files import (
     write_stack_json,
 )
 from snapshot_ingest.settings.loading import load_settings
-from snapshot_ingest.stack import AppRole, StackAddresses
+from snapshot_ingest.stack import AppRole, NatsLogin, StackAddresses
 from snapshot_ingest.stack.addresses import Pids
 
 PASSWORD = "canary-1c9e77f0"
@@ -33,9 +33,15 @@ def addresses(tmp_path: Path) -> StackAddresses:
     def role(name: str) -> AppRole:
         return AppRole(f"role-of-{name}", tmp_path / f"{name}.secret_id")
 
+    def user(name: str) -> NatsLogin:
+        return NatsLogin(name, tmp_path / f"nats_{name}.password")
+
     return StackAddresses(
-        nats_url="nats://127.0.0.1:4222",
+        nats_url=f"nats://admin:{ADMIN_PASSWORD}@127.0.0.1:4222",
         nats_credentials=None,
+        nats_ingest=user("ingest"),
+        nats_provision=user("provision"),
+        nats_admin=user("admin"),
         postgres_admin_dsn=f"postgresql://postgres:{ADMIN_PASSWORD}@127.0.0.1:5432/backend",
         openbao_url="http://127.0.0.1:8200",
         ingest_approle=role("ingest"),
@@ -101,7 +107,7 @@ def test_stack_json_has_all_that_another_client_needs(
     write_stack_json(path, addresses, role_with_password(tmp_path, "worker"), "http://x:1")
     assert mode_of(path) == 0o600
     assert json.loads(path.read_text("utf-8")) == {
-        "nats_url": "nats://127.0.0.1:4222",
+        "nats_url": addresses.nats_url,
         "nats_credentials": None,
         "postgres_dsn": f"postgresql://worker:{PASSWORD}@127.0.0.1:5432/backend",
         "postgres_admin_dsn": addresses.postgres_admin_dsn,
@@ -142,6 +148,11 @@ def test_the_settings_file_gives_each_section_its_own_role(
         assert section.dsn.get_secret_value() == f"postgresql://{role}@127.0.0.1:5432/backend"
     assert settings.postgres.password_file == ingest.password_file
     assert settings.admin.postgres.password_file == folder / "admin.password"
+    assert settings.nats.url == "nats://127.0.0.1:4222"
+    assert settings.nats.user == "ingest"
+    assert settings.nats.password_file == tmp_path / "nats_ingest.password"
+    assert settings.admin.nats.user == "admin"
+    assert settings.admin.nats.password_file == tmp_path / "nats_admin.password"
     assert settings.openbao.role_id == "role-of-ingest"
     assert settings.reader.openbao.role_id == "role-of-reader"
     assert settings.admin.openbao.role_id == "role-of-admin"

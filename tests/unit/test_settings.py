@@ -388,6 +388,8 @@ def test_the_secrets_are_all_known_as_such() -> None:
     assert set(SECRETS) == {
         "nats.password",
         "nats.token",
+        "admin.nats.password",
+        "admin.nats.token",
         *(f"{each}.{secret}" for each in sections for secret in ("dsn", "password")),
         *(f"{each}.{secret}" for each in vaults for secret in ("token", "secret_id")),
     }

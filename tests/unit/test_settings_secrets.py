@@ -8,12 +8,15 @@ from typed_settings import Secret
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import (
     admin_connection,
+    admin_nats_connection,
     nats_connection,
     openbao,
     postgres_pool,
 )
 from snapshot_ingest.openbao_login import openbao_login
 from snapshot_ingest.settings import (
+    AdminSettings,
+    NatsLoginSettings,
     NatsSettings,
     OpenBaoSettings,
     PostgresSettings,
@@ -116,6 +119,36 @@ def test_credentials_of_nats_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(SettingsError) as error:
         nats_connection(settings)
+    assert line in refusal(error)
+
+
+def test_an_administrator_of_nats_has_a_login_of_their_own_or_that_of_a_worker(file: Path) -> None:
+    nats = NatsSettings(credentials_file=file, inbox_prefix="_INBOX_ours")
+    assert admin_nats_connection(Settings(nats=nats)) == nats_connection(nats)
+    login = NatsLoginSettings(user="admin", password_file=file)
+    settings = admin_nats_connection(Settings(nats=nats, admin=AdminSettings(nats=login)))
+    assert (settings.user, settings.password) == ("admin", CANARY)
+    assert settings.credentials_file is None
+    assert (settings.servers, settings.inbox_prefix) == (("nats://127.0.0.1:4222",), "_INBOX_ours")
+    assert CANARY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("login", "line"),
+    [
+        (NatsLoginSettings(user="a"), "admin.nats.user and admin.nats.password go together"),
+        (
+            NatsLoginSettings(token=Secret(CANARY), nkey_seed_file=Path("x")),
+            "admin.nats has a token and a nkey_seed_file",
+        ),
+        (NatsLoginSettings(token_file=Path("/none")), "admin.nats.token_file /none cannot be read"),
+    ],
+)
+def test_a_login_of_an_administrator_that_is_none_is_refused_by_its_name(
+    login: NatsLoginSettings, line: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        admin_nats_connection(Settings(admin=AdminSettings(nats=login)))
     assert line in refusal(error)
 
 

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from attrs import asdict, evolve
+
 from snapshot_domain.ports import AckFloors, Clock
 from snapshot_ingest.openbao_login import openbao_login
 from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings, Settings
@@ -22,13 +24,26 @@ from snapshot_openbao import Address, OpenBao
 from snapshot_postgres import Connection, Pool, connected, open_pool
 
 
-def nats_connection(settings: NatsSettings) -> ConnectionSettings:
-    """Where NATS is, and who we are to it. Raises `SettingsError`."""
-    password = secret_value("nats.password", settings.password, settings.password_file)
-    token = secret_value("nats.token", settings.token, settings.token_file)
+def admin_nats_connection(settings: Settings) -> ConnectionSettings:
+    """The same NATS as `[admin.nats]`, or as `[nats]` where that has no login.
+
+    Raises `SettingsError`.
+    """
+    login = asdict(settings.admin.nats, recurse=False)
+    if all(value is None for value in login.values()):
+        return nats_connection(settings.nats)
+    return nats_connection(evolve(settings.nats, **login), login="admin.nats")
+
+
+def nats_connection(settings: NatsSettings, *, login: str = "nats") -> ConnectionSettings:
+    """Where NATS is, and who we are to it by the section `login`. Raises `SettingsError`."""
+    password = secret_value(f"{login}.password", settings.password, settings.password_file)
+    token = secret_value(f"{login}.token", settings.token, settings.token_file)
     if (settings.user is None) != (password is None):
-        raise SettingsError("nats.user and nats.password go together", expected="both or neither")
-    _check_one_way_in(settings, has_token=token is not None)
+        raise SettingsError(
+            f"{login}.user and {login}.password go together", expected="both or neither"
+        )
+    _check_one_way_in(login, settings, has_token=token is not None)
     if (settings.cert_file is None) != (settings.key_file is None):
         raise SettingsError(
             "nats.cert_file and nats.key_file go together", expected="both or neither"
@@ -46,7 +61,7 @@ def nats_connection(settings: NatsSettings) -> ConnectionSettings:
     )
 
 
-def _check_one_way_in(settings: NatsSettings, *, has_token: bool) -> None:
+def _check_one_way_in(login: str, settings: NatsSettings, *, has_token: bool) -> None:
     ways = {
         "user": settings.user is not None,
         "token": has_token,
@@ -55,7 +70,7 @@ def _check_one_way_in(settings: NatsSettings, *, has_token: bool) -> None:
     }
     meant = [way for way, is_set in ways.items() if is_set]
     if len(meant) > 1:
-        raise SettingsError(f"nats has a {' and a '.join(meant)}", expected="one of them")
+        raise SettingsError(f"{login} has a {' and a '.join(meant)}", expected="one of them")
 
 
 def message_source(settings: NatsSettings, floors: AckFloors | None = None) -> JetStreamSource:

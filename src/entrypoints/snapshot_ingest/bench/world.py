@@ -19,7 +19,7 @@ from snapshot_ingest.bench.contenders.access import Access
 from snapshot_ingest.bench.errors import BenchError
 from snapshot_ingest.bench.figures import NATS, OPENBAO, POSTGRES
 from snapshot_ingest.bench.load import START, Load
-from snapshot_ingest.connections import nats_connection, postgres_pool
+from snapshot_ingest.connections import admin_nats_connection, postgres_pool
 from snapshot_ingest.embedded.registration import NewDevice, NewTenant, register
 from snapshot_ingest.embedded.setting_up import ReadyStack, administration, set_up
 from snapshot_ingest.simulator.fleet import SimulatedDevice, SimulatedTenant
@@ -120,7 +120,7 @@ class World:
             settings_file=settings_file or ready.settings_file,
             overrides=[*self.overrides, *([f"cipher.format={chosen}"] if chosen else [])],
             latencies_file=latencies_file,
-            nats_url=nats.url,
+            nats_url=ready.addresses.nats_url,
             stream=nats.stream,
             subject=nats.subject,
             consumer=PUSH_CONSUMER if cell.contender is Contender.BASELINE else nats.consumer,
@@ -248,6 +248,6 @@ async def opened_world(
             postgres_pool("admin.postgres", settings.admin.postgres)
         )
         ingest = await stack.enter_async_context(postgres_pool("postgres", settings.postgres))
-        client = await connect(nats_connection(settings.nats))
+        client = await connect(admin_nats_connection(settings))
         stack.push_async_callback(client.close)
         yield World(ready, client, admin, ingest, directory / "logs" / "bench.log", overrides)

@@ -6,9 +6,10 @@ from rich.console import Console
 
 from snapshot_domain.model import TenantId
 from snapshot_ingest.clock import SystemClock
-from snapshot_ingest.connections import nats_connection, openbao
+from snapshot_ingest.connections import admin_nats_connection, openbao
 from snapshot_ingest.settings import NatsSettings, Settings
 from snapshot_nats import (
+    ConnectionSettings,
     ConsumerNeeds,
     OwnStreamShape,
     StreamShape,
@@ -23,11 +24,11 @@ from snapshot_openbao import TransitKeys
 async def provision(
     settings: Settings, tenants: Sequence[TenantId], own_stream: OwnStreamShape | None = None
 ) -> None:
-    """Makes what is missing and alters nothing; OpenBao with the role of `[admin.openbao]`.
+    """Makes what is missing and alters nothing, as `[admin.nats]` and `[admin.openbao]`.
 
     With `own_stream`, the stream to consume is one for snapshots alone.
     """
-    await provision_nats(settings.nats, own_stream)
+    await provision_nats(admin_nats_connection(settings), settings.nats, own_stream)
     await _provision_openbao(settings, tenants)
     console = Console()
     console.print(
@@ -37,9 +38,11 @@ async def provision(
     )
 
 
-async def provision_nats(settings: NatsSettings, own_stream: OwnStreamShape | None) -> None:
+async def provision_nats(
+    connection: ConnectionSettings, settings: NatsSettings, own_stream: OwnStreamShape | None
+) -> None:
     """Makes the stream, or the shared and the own one, and the consumer, where missing."""
-    client = await connect(nats_connection(settings))
+    client = await connect(connection)
     try:
         shared = settings.stream if own_stream is None else own_stream.shared
         await ensure_stream(client, StreamShape(name=shared))

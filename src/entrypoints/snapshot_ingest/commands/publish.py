@@ -12,7 +12,7 @@ from rich.console import Console
 
 from snapshot_domain.model import TenantId
 from snapshot_ingest.clock import SystemClock
-from snapshot_ingest.connections import admin_connection, nats_connection, openbao
+from snapshot_ingest.connections import admin_connection, admin_nats_connection, openbao
 from snapshot_ingest.embedded.registration import register
 from snapshot_ingest.embedded.workload import FilesWorkload
 from snapshot_ingest.publish_paths import publication_of
@@ -39,7 +39,7 @@ class PublishOptions:
 
 
 async def publish(settings: Settings, options: PublishOptions) -> None:
-    """Publishes all, and says how many; or only says which devices there are.
+    """Publishes all as `[admin.nats]`, and says how many; or only says which devices there are.
 
     Raises `PublishError` and the source's errors.
     """
@@ -57,7 +57,7 @@ async def publish(settings: Settings, options: PublishOptions) -> None:
         return
     if options.register:
         await _register(settings, workload)
-    client = await connect(nats_connection(settings.nats))
+    client = await connect(admin_nats_connection(settings))
     try:
         published = await _publish_all(SnapshotPublisher(client), workload, options.rate)
     finally:

@@ -16,7 +16,7 @@ from rich.console import Console
 from snapshot_domain.errors import Unavailable
 from snapshot_domain.tasks import cancel
 from snapshot_ingest.clock import SystemClock
-from snapshot_ingest.connections import message_source, nats_connection, postgres_pool
+from snapshot_ingest.connections import admin_nats_connection, message_source, postgres_pool
 from snapshot_ingest.embedded.files import write_stack_json
 from snapshot_ingest.embedded.own_servers import refuse_other_servers
 from snapshot_ingest.embedded.pacing import PacedPublisher
@@ -177,7 +177,7 @@ async def _is_empty(source: JetStreamSource) -> bool:
 
 @asynccontextmanager
 async def _nats_client(ready: ReadyStack) -> AsyncIterator[SafeClient]:
-    client = await connect(nats_connection(ready.settings.nats))
+    client = await connect(admin_nats_connection(ready.settings))
     try:
         yield client
     finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from snapshot_ingest.stack import AppRole, StackAddresses
+from snapshot_ingest.stack import INBOX_PREFIX, AppRole, NatsLogin, StackAddresses
 
 _PRIVATE = 0o600
 
@@ -68,7 +68,12 @@ def write_settings(
         "\n".join(
             [
                 "# Written by `snapshot-ingest up`; the ports change at each start.",
-                *_section("nats", url=addresses.nats_url),
+                *_section(
+                    "nats",
+                    url=addresses.nats_server,
+                    **_nats_login(addresses.nats_ingest),
+                    inbox_prefix=INBOX_PREFIX,
+                ),
                 *_section(
                     "postgres", dsn=ingest.dsn(admin_dsn), password_file=ingest.password_file
                 ),
@@ -86,6 +91,7 @@ def write_settings(
                     password_file=operator.password_file,
                 ),
                 *_section("operator.openbao", **_login(addresses.operator_approle)),
+                *_section("admin.nats", **_nats_login(addresses.nats_admin)),
                 *_section(
                     "admin.postgres", dsn=admin.dsn(admin_dsn), password_file=admin.password_file
                 ),
@@ -102,6 +108,10 @@ def _approle(role: AppRole) -> dict[str, str]:
 
 def _login(role: AppRole) -> dict[str, str | Path]:
     return {"role_id": role.role_id, "secret_id_file": role.secret_id_file}
+
+
+def _nats_login(login: NatsLogin) -> dict[str, str | Path]:
+    return {"user": login.user, "password_file": login.password_file}
 
 
 def _section(name: str, **values: str | Path) -> list[str]:

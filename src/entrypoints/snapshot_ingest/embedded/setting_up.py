@@ -10,7 +10,7 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.embedded.files import RoleAccess, write_private, write_settings
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.settings.loading import load_settings
-from snapshot_ingest.stack import AppRole, StackAddresses
+from snapshot_ingest.stack import INBOX_PREFIX, AppRole, StackAddresses
 from snapshot_nats import ConnectionSettings, StreamShape, connect, ensure_consumer, ensure_stream
 from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitKeys
 from snapshot_postgres import (
@@ -72,7 +72,15 @@ async def _set_up_postgres(
 
 
 async def _set_up_nats(addresses: StackAddresses) -> None:
-    client = await connect(ConnectionSettings(servers=(addresses.nats_url,)))
+    login = addresses.nats_provision
+    client = await connect(
+        ConnectionSettings(
+            servers=(addresses.nats_server,),
+            user=login.user,
+            password=login.password_file.read_text("utf-8"),
+            inbox_prefix=INBOX_PREFIX,
+        )
+    )
     try:
         shape = StreamShape(max_bytes=STREAM_MAX_BYTES)
         await ensure_stream(client, shape)

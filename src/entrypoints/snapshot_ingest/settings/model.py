@@ -68,6 +68,19 @@ class NatsSettings:
 
 
 @frozen(kw_only=True)
+class NatsLoginSettings:
+    """`[admin.nats]`: one way to be let in as somebody else than a worker."""
+
+    credentials_file: Path | None = None
+    nkey_seed_file: Path | None = None
+    token: Secret[str] | None = None
+    token_file: Path | None = None
+    user: str | None = None
+    password: Secret[str] | None = None
+    password_file: Path | None = None
+
+
+@frozen(kw_only=True)
 class PostgresSettings:
     """`[postgres]`, `[reader.postgres]` and so on: the backend's database, as the role for the job.
 
@@ -171,8 +184,9 @@ class OperatorSettings:
 
 @frozen(kw_only=True)
 class AdminSettings:
-    """`[admin]`: the credentials that make tables and keys, and delete keys."""
+    """`[admin]`: the credentials that make streams, tables and keys, delete keys, and publish."""
 
+    nats: NatsLoginSettings = field(factory=NatsLoginSettings)
     postgres: PostgresSettings = field(factory=PostgresSettings)
     openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
 

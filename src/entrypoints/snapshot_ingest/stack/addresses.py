@@ -4,6 +4,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from snapshot_ingest.stack.nats_users import NatsLogin
 from snapshot_ingest.stack.openbao_roles import AppRole
 
 
@@ -20,12 +21,15 @@ class Pids:
 class StackAddresses:
     """Addresses, credentials, logs and data folders of a running stack.
 
-    `nats_credentials` is None: that server asks for no login. `postgres_admin_dsn` holds the
-    superuser's password, so its repr is left out.
+    `nats_url` and `postgres_admin_dsn` are the administrators' and hold their passwords, so their
+    reprs are left out. `nats_credentials` is None: that server's users have passwords.
     """
 
-    nats_url: str
+    nats_url: str = field(repr=False)
     nats_credentials: Path | None
+    nats_ingest: NatsLogin
+    nats_provision: NatsLogin
+    nats_admin: NatsLogin
     postgres_admin_dsn: str = field(repr=False)
     openbao_url: str
     ingest_approle: AppRole
@@ -40,3 +44,8 @@ class StackAddresses:
     nats_store: Path
     postgres_data: Path
     openbao_data: Path
+
+    @property
+    def nats_server(self) -> str:
+        """The address of NATS, without a login."""
+        return f"nats://{self.nats_url.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""nats-server with JetStream, as a rule encrypted at rest."""
+"""nats-server with users of its own, and JetStream, as a rule encrypted at rest."""
 
 import asyncio
 import json
@@ -8,6 +8,15 @@ from pathlib import Path
 from signal import Signals
 
 from snapshot_ingest.stack.directory import StackDirectory, write_private
+from snapshot_ingest.stack.nats_users import (
+    ADMIN,
+    INGEST,
+    PROVISION,
+    USERS,
+    NatsLogin,
+    NatsUser,
+    users_config,
+)
 from snapshot_ingest.stack.ports import HOST
 from snapshot_ingest.stack.process import Command
 
@@ -16,7 +25,7 @@ _ANSWER_SECONDS = 2.0
 
 
 class NatsServer:
-    """The stream's server: no login, because it listens on loopback only."""
+    """The stream's server: on loopback only, and each role has a user."""
 
     start_deadline = timedelta(seconds=60)
 
@@ -26,17 +35,28 @@ class NatsServer:
         self._program = program
         self._encrypted = encrypted
         self._config = directory.nats / "nats-server.conf"
+        self._secrets = directory.secrets
         self._key = directory.secrets / "jetstream_key.conf"
+        self._users = directory.secrets / "nats_users.conf"
         self._port = port
         self.store = directory.nats / "store"
         self.log = directory.logs / "nats.log"
         self.url = f"nats://{HOST}:{port}"
+        self.ingest = self._login(INGEST)
+        self.provision = self._login(PROVISION)
+        self.admin = self._login(ADMIN)
 
     @property
     def needed(self) -> tuple[Path, ...]:
         """The key and the store that it opens."""
         # With another key the server starts, and the streams are just not found.
         return (self._key, self.store)
+
+    @property
+    def admin_url(self) -> str:
+        """The administrator's way in; it holds the password."""
+        password = self.admin.password_file.read_text(encoding="utf-8")
+        return f"nats://{self.admin.user}:{password}@{HOST}:{self._port}"
 
     async def make(self) -> None:
         """Makes the store and the key that encrypts it."""
@@ -45,8 +65,10 @@ class NatsServer:
 
     def command(self) -> Command:
         """Writes the configuration and returns how to start the server."""
+        passwords = {user.name: self._password(user) for user in USERS}
+        write_private(self._users, users_config(passwords))
         key = self._key if self._encrypted else None
-        write_private(self._config, nats_config(self._port, self.store, key))
+        write_private(self._config, nats_config(self._port, self.store, key, self._users))
         return Command(
             name="nats-server",
             argv=(str(self._program), "--config", str(self._config)),
@@ -68,11 +90,22 @@ class NatsServer:
             return False
         return greeting.startswith(b"INFO ") and b'"jetstream":true' in greeting
 
+    def _login(self, user: NatsUser) -> NatsLogin:
+        return NatsLogin(user.name, self._secrets / user.file_name)
 
-def nats_config(port: int, store: Path, key_file: Path | None) -> str:
-    """Returns the server's configuration; the key that encrypts the store stays in its own file.
+    def _password(self, user: NatsUser) -> str:
+        """Made where there is none yet: a directory of an earlier version has none."""
+        file = self._login(user).password_file
+        if not file.exists():
+            write_private(file, secrets.token_urlsafe(32))
+        return file.read_text(encoding="utf-8")
 
-    >>> print(nats_config(4222, Path("/d/nats/store"), Path("/d/secrets/key.conf")))
+
+def nats_config(port: int, store: Path, key_file: Path | None, users_file: Path) -> str:
+    """Returns the server's configuration; key and passwords stay in files of their own.
+
+    >>> secrets = Path("/d/secrets")
+    >>> print(nats_config(4222, Path("/d/nats/store"), secrets / "key.conf", secrets / "u.conf"))
     server_name: "snapshot-ingest"
     listen: "127.0.0.1:4222"
     jetstream {
@@ -80,6 +113,7 @@ def nats_config(port: int, store: Path, key_file: Path | None) -> str:
       cipher: "chachapoly"
       include "../secrets/key.conf"
     }
+    include "../secrets/u.conf"
     <BLANKLINE>
     """
     return f"""\
@@ -88,18 +122,22 @@ listen: {_quoted(f"{HOST}:{port}")}
 jetstream {{
   store_dir: {_quoted(store)}
 {_encryption(key_file)}}}
+include {_included(users_file)}
 """
 
 
 def _encryption(key_file: Path | None) -> str:
     if key_file is None:
         return ""
-    # The server reads an included path relative to the folder of the file that includes it.
-    included = f"../{key_file.parent.name}/{key_file.name}"
     return f"""\
   cipher: "chachapoly"
-  include {_quoted(included)}
+  include {_included(key_file)}
 """
+
+
+def _included(file: Path) -> str:
+    """The server reads an included path relative to the folder of the file that includes it."""
+    return _quoted(f"../{file.parent.name}/{file.name}")
 
 
 def _quoted(text: str | Path) -> str:

@@ -84,8 +84,11 @@ class EmbeddedStack:
         servers = self._opened()
         nats, postgres, openbao = servers.nats, servers.postgres, servers.openbao
         return StackAddresses(
-            nats_url=nats.url,
+            nats_url=nats.admin_url,
             nats_credentials=None,
+            nats_ingest=nats.ingest,
+            nats_provision=nats.provision,
+            nats_admin=nats.admin,
             postgres_admin_dsn=postgres.admin_dsn,
             openbao_url=openbao.url,
             ingest_approle=openbao.ingest,

@@ -13,7 +13,7 @@ class Access:
     settings_file: Path
     overrides: list[str]
     latencies_file: Path | None
-    nats_url: str
+    nats_url: str = field(repr=False)
     stream: str
     subject: str
     consumer: str

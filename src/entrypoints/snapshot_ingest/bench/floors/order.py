@@ -56,7 +56,7 @@ class Order:
     texts: Path | None
     messages: int
     seconds: float
-    nats_url: str
+    nats_url: str = field(repr=False)
     stream: str
     consumer: str
     postgres_dsn: str = field(repr=False)
