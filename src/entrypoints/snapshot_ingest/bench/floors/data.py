@@ -11,7 +11,7 @@ from snapshot_ingest.bench.floors.order import BATCH, Order
 from snapshot_ingest.bench.load import Load, fleet_of
 from snapshot_ingest.bench.texts import Texts
 
-LEVEL = 3
+LEVEL = 1
 """The level of zstd that the formats have."""
 
 
