@@ -1,7 +1,7 @@
 """HashRepository over the backend's table of rows and our timelines beside it.
 
 The rules of the timeline are carried out by `snapshot_ingest.store_batch`
-(migrations/0018_one_pass.sql), one call in one transaction a batch; here is what stands around
+(migrations/0019_cheaper_pass.sql), one call in one transaction a batch; here is what stands around
 it: repetition, and finding the one row that the database refuses.
 """
 
