@@ -1,11 +1,14 @@
 -- Looking and storing as before (0014), in one pass over the batch, however many tenants it names.
 --
--- The arrays are taken apart by one `unnest` for each statement: an array of texts has no index,
--- so that `texts[n]` walks over all the texts before it, and 200 of them take 20,000 steps.
+-- Row-level security asks for `app.current_tenant` at each single row. So a statement may change
+-- the tenant from row to row: it sets it where it makes the row that is looked for or inserted.
+-- Should a server ever do that in another order, an insert is refused by the policy, and a look
+-- finds too little, never too much: what it does not find is looked for again, tenant by tenant,
+-- before it is taken for gone.
 --
--- A policy is asked row by row, while a statement is carried out: so a row under row-level
--- security is looked at, or inserted, right after `app.current_tenant` was set for this very row.
--- Should PostgreSQL ever do it in another order, the policy refuses the insert.
+-- Arrays are passed from function to function as plpgsql keeps them, taken apart once; under a
+-- generic plan `texts[n]` goes to its element directly. A plan with the arrays' values in it would
+-- walk over all texts before it, for each.
 
 CREATE OR REPLACE FUNCTION snapshot_ingest.unchanged(
     devices uuid[], tenants uuid[], times timestamptz[], sequences bigint[], digests bytea[],
@@ -43,120 +46,206 @@ DROP FUNCTION snapshot_ingest.store_newest(
     integer[], uuid[], uuid[], timestamptz[], bigint[], bytea[], uuid[], bytea[], text[], text[],
     integer[], smallint[]);
 DROP FUNCTION snapshot_ingest.still_there(integer[], uuid, uuid[], bytea[], bytea[]);
+DROP FUNCTION snapshot_ingest.refuse_other_keys(uuid[], uuid[]);
 
--- For each item, in order, whether its device exists and is its tenant's.
-CREATE FUNCTION snapshot_ingest.owned(devices uuid[], tenants uuid[]) RETURNS boolean[]
-LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
+-- So many new ids for rows, in the form of version 7: the time in milliseconds, then chance. What
+-- is made together stands together in the indexes, however many rows there are: few pages are
+-- touched, and few are written whole after a checkpoint.
+CREATE FUNCTION snapshot_ingest.new_ids(how_many bigint) RETURNS uuid[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    made_at bytea := substring(
+        int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3);
 BEGIN
-    PERFORM set_config('app.current_tenant', 'super_admin', true);
+    -- The 4 of a random id's version becomes a 7.
     RETURN ARRAY(
-        SELECT owner.id IS NOT NULL
-        FROM unnest(devices, tenants) WITH ORDINALITY AS item (device, tenant, n)
-        LEFT JOIN public.devices AS owner
-            ON owner.id = item.device AND owner.tenant_id = item.tenant
-        ORDER BY item.n);
+        SELECT encode(set_bit(set_bit(overlay(
+            uuid_send(gen_random_uuid()) PLACING made_at FROM 1), 52, 1), 53, 1), 'hex')::uuid
+        FROM generate_series(1, how_many));
 END
 $$;
 
--- What becomes of each item, in order, and its device's newest run. The common case is that an
--- item is the only one of its device and lies after the end of that run: then it is `unchanged`
--- if it has the run's digest and tenant and the run's row is still there, else `stored` where it
--- has a ciphertext, or `needs_ciphertext`. Any other is `elsewhere` in its device's timeline.
--- `formats` are null where there is no ciphertext. The heads are locked before.
-CREATE FUNCTION snapshot_ingest.sorted_out(
-    devices uuid[], tenants uuid[], times timestamptz[], sequences bigint[],
-    digests bytea[], plain_digests bytea[], formats text[], is_owned boolean[],
-    OUT kinds text[], OUT newest_runs uuid[])
+-- Gives each device a head and locks it until the transaction ends. Always in the order of the
+-- devices, for new heads and then for all, so that no two workers wait for each other: nothing is
+-- locked yet when new heads are made.
+CREATE OR REPLACE FUNCTION snapshot_ingest.lock_heads(devices uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
+DECLARE
+    wanted uuid[] := ARRAY(SELECT DISTINCT device FROM unnest(devices) AS device ORDER BY device);
+    locked integer;
 BEGIN
-    SELECT array_agg(
-            CASE
-                WHEN NOT place.owned THEN 'orphan'
-                WHEN NOT place.is_newest THEN 'elsewhere'
-                WHEN place.has_row THEN 'unchanged'
-                WHEN place.format IS NOT NULL THEN 'stored'
-                ELSE 'needs_ciphertext'
-            END ORDER BY place.n),
-        array_agg(place.snapshot_id ORDER BY place.n)
-    INTO kinds, newest_runs
-    FROM (
-        SELECT item.n, item.owned, item.format, head.snapshot_id,
-            row_of_run.id IS NOT NULL AS has_row,
-            count(*) FILTER (WHERE item.owned) OVER (PARTITION BY item.device) = 1
-            AND coalesce(head.snapshot_id IS NULL
-                OR (run.last_seen, run.last_seen_sequence) < (item.at, item.sequence), false)
-                AS is_newest
-        FROM unnest(
-                devices, tenants, times, sequences, digests, plain_digests, formats, is_owned)
-            WITH ORDINALITY
-            AS item (device, tenant, at, sequence, digest, plain, format, owned, n)
-        LEFT JOIN snapshot_ingest.heads AS head ON head.device_id = item.device AND item.owned
-        LEFT JOIN snapshot_ingest.snapshots AS run ON run.snapshot_id = head.snapshot_id
-        LEFT JOIN LATERAL (
-            SELECT r.id
+    -- Nobody waits for ever, and a worker that hangs lets go of the heads before those who wait
+    -- for it give up.
+    PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM set_config('idle_in_transaction_session_timeout', '4s', true);
+
+    -- Nearly always all of them are there, and counting them is the cheapest way to know.
+    IF cardinality(wanted) > (
+        SELECT count(*) FROM snapshot_ingest.heads AS head WHERE head.device_id = ANY (wanted))
+    THEN
+        INSERT INTO snapshot_ingest.heads (device_id)
+        SELECT device FROM unnest(wanted) AS device
+        WHERE NOT EXISTS (
+            SELECT FROM snapshot_ingest.heads AS head WHERE head.device_id = device)
+        ORDER BY device
+        ON CONFLICT DO NOTHING;
+    END IF;
+
+    PERFORM FROM snapshot_ingest.heads AS head
+    WHERE head.device_id = ANY (wanted)
+    ORDER BY head.device_id
+    FOR UPDATE;
+
+    -- Somebody may have deleted a head in between (a tenant is shredded): then all is done anew.
+    GET DIAGNOSTICS locked = ROW_COUNT;
+    IF locked < cardinality(wanted) THEN
+        RAISE EXCEPTION 'a head was deleted while it was waited for'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+END
+$$;
+
+-- Where an item lies in its device's timeline: whether it is the only one of its device in the
+-- batch and lies after the end of the device's newest run; that run; whether it has that run's
+-- text and tenant; if all that is so, whether the run's row was found; and whether the head's
+-- digest is a keyed one.
+CREATE TYPE snapshot_ingest.place AS (
+    item integer, is_newest boolean, newest_run uuid, is_same boolean, has_row boolean,
+    is_keyed boolean);
+
+-- The places of the items. The heads are locked before.
+CREATE FUNCTION snapshot_ingest.places(
+    items integer[], devices uuid[], tenants uuid[], times timestamptz[], sequences bigint[],
+    digests bytea[], plain_digests bytea[])
+RETURNS SETOF snapshot_ingest.place
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- OFFSET 0 keeps each tenant's setting below the look at the row, and so before it.
+    RETURN QUERY
+        SELECT place.n, place.is_newest, place.newest_run, place.is_same,
+            r.id IS NOT NULL, place.is_keyed
+        FROM (
+            SELECT placed.*, CASE WHEN placed.is_newest AND placed.is_same THEN
+                set_config('app.current_tenant', tenants[placed.n]::text, true)::uuid
+            END AS looks_as
             FROM (
-                SELECT set_config('app.current_tenant', item.tenant::text, true) AS tenant
-                WHERE head.digest IN (item.digest, item.plain) AND head.tenant_id = item.tenant
-                OFFSET 0
-            ) AS setting
-            -- The row is looked for by what the setting returned, and so never before it.
-            JOIN public.router_config_snapshots AS r
-                ON r.id = CASE WHEN setting.tenant IS NOT NULL THEN head.snapshot_id END
-        ) AS row_of_run ON true
-    ) AS place;
+                SELECT n, head.snapshot_id AS newest_run,
+                    count(*) OVER (PARTITION BY devices[n]) = 1 AND coalesce(
+                        (run.last_seen, run.last_seen_sequence) < (times[n], sequences[n]),
+                        head.snapshot_id IS NULL) AS is_newest,
+                    coalesce(head.digest IN (digests[n], plain_digests[n])
+                        AND head.tenant_id = tenants[n], false) AS is_same,
+                    head.digest_key IS NOT NULL AS is_keyed
+                FROM unnest(items) AS n
+                JOIN snapshot_ingest.heads AS head ON head.device_id = devices[n]
+                LEFT JOIN snapshot_ingest.snapshots AS run ON run.snapshot_id = head.snapshot_id
+            ) AS placed
+            OFFSET 0
+        ) AS place
+        LEFT JOIN public.router_config_snapshots AS r
+            ON r.id = CASE WHEN place.looks_as IS NOT NULL THEN place.newest_run END
+                AND r.tenant_id = place.looks_as;
 END
 $$;
 
--- Carries out what was sorted out as `stored` and `unchanged`. `new_ids` are null but for what is
--- stored; `newest_runs` are the devices' newest runs before it.
-CREATE FUNCTION snapshot_ingest.store_newest(
-    kinds text[], new_ids uuid[], newest_runs uuid[], devices uuid[], tenants uuid[],
-    times timestamptz[], sequences bigint[], digests bytea[], digest_keys uuid[],
-    ciphertexts text[], formats text[], sizes integer[], marks smallint[])
-RETURNS void
-LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-AS $$
+-- The same places, after each row that was not found was looked for once more: tenant by tenant,
+-- each in a statement of its own. Rows are gone seldom, since others delete them by their age.
+CREATE FUNCTION snapshot_ingest.looked_again(places snapshot_ingest.place[], tenants uuid[])
+RETURNS snapshot_ingest.place[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    found integer[] := '{}';
+    tenant uuid;
 BEGIN
+    FOR tenant IN
+        SELECT DISTINCT tenants[p.item] FROM unnest(places) AS p
+        WHERE p.is_newest AND p.is_same AND NOT p.has_row
+    LOOP
+        PERFORM set_config('app.current_tenant', tenant::text, true);
+        found := found || ARRAY(
+            SELECT p.item FROM unnest(places) AS p
+            JOIN public.router_config_snapshots AS r ON r.id = p.newest_run
+            WHERE p.is_newest AND p.is_same AND NOT p.has_row AND tenants[p.item] = tenant);
+    END LOOP;
+    RETURN ARRAY(
+        SELECT (p.item, p.is_newest, p.newest_run, p.is_same,
+            p.has_row OR p.item = ANY (found), p.is_keyed)::snapshot_ingest.place
+        FROM unnest(places) AS p);
+END
+$$;
+
+-- Raises where a digest would be stored that is not under the kept key: it could not be compared
+-- with those that are, and every text would be stored once more. The heads were read before:
+-- whoever finds a keyed one sees the key too, because that was committed first.
+CREATE FUNCTION snapshot_ingest.refuse_other_keys(digest_keys uuid[], keyed_heads boolean)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    kept uuid := (SELECT digest_key_id FROM snapshot_ingest.digest_keys);
+BEGIN
+    IF kept IS NULL AND (keyed_heads OR array_remove(digest_keys, NULL) <> '{}') THEN
+        RAISE EXCEPTION 'the key of these digests is gone' USING ERRCODE = 'SI002';
+    END IF;
+    IF kept IS NOT NULL AND EXISTS (
+        SELECT FROM unnest(digest_keys) AS used (key) WHERE used.key IS DISTINCT FROM kept)
+    THEN
+        RAISE EXCEPTION 'digests are under another key here' USING ERRCODE = 'SI001';
+    END IF;
+END
+$$;
+
+-- Adds rows and runs for items that each are the newest of their devices, and moves the heads.
+-- `befores` are the runs that were the newest until now, in the items' order.
+CREATE FUNCTION snapshot_ingest.store_newest(
+    items integer[], befores uuid[],
+    devices uuid[], tenants uuid[], times timestamptz[], sequences bigint[],
+    digests bytea[], digest_keys uuid[],
+    ciphertexts text[], formats text[], sizes integer[], marks smallint[])
+RETURNS SETOF snapshot_ingest.store_answer
+LANGUAGE plpgsql AS $$
+DECLARE
+    new_ids uuid[] := snapshot_ingest.new_ids(cardinality(items));
+BEGIN
+    -- Each row's own tenant is set as the row is made, and checked by the policy as it is taken.
     INSERT INTO public.router_config_snapshots
         (id, device_id, tenant_id, config_text, sha256_hash, collected_at)
-    SELECT made.id, made.device, made.tenant, made.ciphertext, encode(made.digest, 'hex'), made.at
-    FROM (
-        SELECT item.*, set_config('app.current_tenant', item.tenant::text, true) AS setting
-        FROM unnest(new_ids, devices, tenants, ciphertexts, digests, times)
-            AS item (id, device, tenant, ciphertext, digest, at)
-        WHERE item.id IS NOT NULL
-        OFFSET 0
-    ) AS made
-    WHERE made.setting IS NOT NULL;
+    SELECT new_ids[k], devices[n], set_config('app.current_tenant', tenants[n]::text, true)::uuid,
+        ciphertexts[n], encode(digests[n], 'hex'), times[n]
+    FROM unnest(items) WITH ORDINALITY AS item (n, k);
 
     INSERT INTO snapshot_ingest.snapshots
         (snapshot_id, device_id, tenant_id, digest, digest_key, collected_at, sequence,
          last_seen, last_seen_sequence, plaintext_bytes, stored_bytes, format, flags)
-    SELECT item.id, item.device, item.tenant, item.digest, item.digest_key, item.at,
-        item.sequence, item.at, item.sequence, item.size, octet_length(item.ciphertext),
-        item.format, item.mark
-    FROM unnest(new_ids, devices, tenants, digests, digest_keys, times, sequences, sizes,
-            ciphertexts, formats, marks)
-        AS item (id, device, tenant, digest, digest_key, at, sequence, size, ciphertext,
-            format, mark)
-    WHERE item.id IS NOT NULL;
+    SELECT new_ids[k], devices[n], tenants[n], digests[n], digest_keys[n], times[n], sequences[n],
+        times[n], sequences[n], sizes[n], octet_length(ciphertexts[n]), formats[n], marks[n]
+    FROM unnest(items) WITH ORDINALITY AS item (n, k);
 
     UPDATE snapshot_ingest.heads AS head
-    SET snapshot_id = item.id, tenant_id = item.tenant, digest = item.digest,
-        digest_key = item.digest_key, collected_at = item.at, sequence = item.sequence
-    FROM unnest(new_ids, devices, tenants, digests, digest_keys, times, sequences)
-        AS item (id, device, tenant, digest, digest_key, at, sequence)
-    WHERE head.device_id = item.device AND item.id IS NOT NULL;
+    SET snapshot_id = new_ids[k], tenant_id = tenants[n], digest = digests[n],
+        digest_key = digest_keys[n], collected_at = times[n], sequence = sequences[n]
+    FROM unnest(items) WITH ORDINALITY AS item (n, k)
+    WHERE head.device_id = devices[n];
 
+    RETURN QUERY
+        SELECT n, 'stored', new_ids[k], befores[k], NULL::uuid
+        FROM unnest(items) WITH ORDINALITY AS item (n, k);
+END
+$$;
+
+-- Moves the ends of these runs to the times of the items that found them unchanged.
+CREATE FUNCTION snapshot_ingest.move_ends(
+    items integer[], runs uuid[], times timestamptz[], sequences bigint[])
+RETURNS SETOF snapshot_ingest.store_answer
+LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE snapshot_ingest.snapshots AS run
-    SET last_seen = item.at, last_seen_sequence = item.sequence
-    FROM unnest(kinds, newest_runs, times, sequences) AS item (kind, newest_run, at, sequence)
-    WHERE item.kind = 'unchanged' AND run.snapshot_id = item.newest_run;
+    SET last_seen = times[n], last_seen_sequence = sequences[n]
+    FROM unnest(items, runs) AS item (n, moved)
+    WHERE run.snapshot_id = item.moved;
+    RETURN QUERY
+        SELECT n, 'unchanged', NULL::uuid, NULL::uuid, NULL::uuid FROM unnest(items) AS n;
 END
 $$;
 
@@ -168,12 +257,17 @@ CREATE OR REPLACE FUNCTION snapshot_ingest.store_batch(
 RETURNS SETOF snapshot_ingest.store_answer
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    is_owned boolean[] := snapshot_ingest.owned(devices, tenants);
-    kinds text[];
-    newest_runs uuid[];
-    new_ids uuid[];
+    owned integer[] := snapshot_ingest.owned_items(devices, tenants);
+    places snapshot_ingest.place[];
+    stored integer[];
+    befores uuid[];
+    unchanged integer[];
+    runs uuid[];
+    without_text integer[];
+    elsewhere integer[];
     n integer;
 BEGIN
     -- An acknowledgement follows the commit, so the commit must be on disk, whatever the
@@ -182,39 +276,60 @@ BEGIN
     -- A constraint that the backend defers would otherwise refuse the whole commit.
     SET CONSTRAINTS ALL IMMEDIATE;
 
-    PERFORM snapshot_ingest.lock_heads(ARRAY(
-        SELECT item.device FROM unnest(devices, is_owned) AS item (device, owned)
-        WHERE item.owned));
-    PERFORM snapshot_ingest.refuse_other_keys(devices, digest_keys);
+    PERFORM snapshot_ingest.lock_heads(ARRAY(SELECT devices[i] FROM unnest(owned) AS i));
+    places := ARRAY(
+        SELECT p FROM snapshot_ingest.places(
+            owned, devices, tenants, times, sequences, digests, plain_digests) AS p);
+    PERFORM snapshot_ingest.refuse_other_keys(
+        digest_keys, EXISTS (SELECT FROM unnest(places) AS p WHERE p.is_keyed));
+    IF EXISTS (
+        SELECT FROM unnest(places) AS p WHERE p.is_newest AND p.is_same AND NOT p.has_row)
+    THEN
+        places := snapshot_ingest.looked_again(places, tenants);
+    END IF;
 
-    SELECT place.kinds, place.newest_runs INTO kinds, newest_runs
-    FROM snapshot_ingest.sorted_out(devices, tenants, times, sequences, digests, plain_digests,
-        formats, is_owned) AS place;
-    new_ids := ARRAY(
-        SELECT CASE WHEN item.kind = 'stored' THEN gen_random_uuid() END
-        FROM unnest(kinds) WITH ORDINALITY AS item (kind, n) ORDER BY item.n);
+    SELECT
+        array_agg(p.item) FILTER (WHERE p.answer = 'unchanged'),
+        array_agg(p.newest_run) FILTER (WHERE p.answer = 'unchanged'),
+        array_agg(p.item) FILTER (WHERE p.answer = 'stored'),
+        array_agg(p.newest_run) FILTER (WHERE p.answer = 'stored'),
+        array_agg(p.item) FILTER (WHERE p.answer = 'needs_ciphertext'),
+        array_agg(p.item) FILTER (WHERE p.answer = 'elsewhere')
+    INTO unchanged, runs, stored, befores, without_text, elsewhere
+    FROM (
+        SELECT place.*,
+            CASE
+                WHEN NOT place.is_newest THEN 'elsewhere'
+                WHEN place.has_row THEN 'unchanged'
+                WHEN ciphertexts[place.item] IS NULL THEN 'needs_ciphertext'
+                ELSE 'stored'
+            END AS answer
+        FROM unnest(places) AS place
+    ) AS p;
 
-    PERFORM snapshot_ingest.store_newest(
-        kinds, new_ids, newest_runs, devices, tenants, times, sequences, digests, digest_keys,
-        ciphertexts, formats, sizes, marks);
-    RETURN QUERY
-        SELECT item.n::integer, item.kind, item.id,
-            CASE WHEN item.kind = 'stored' THEN item.newest_run END, NULL::uuid
-        FROM unnest(kinds, new_ids, newest_runs) WITH ORDINALITY AS item (kind, id, newest_run, n)
-        WHERE item.kind <> 'elsewhere';
-
+    IF unchanged IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM snapshot_ingest.move_ends(unchanged, runs, times, sequences);
+    END IF;
+    IF stored IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM snapshot_ingest.store_newest(
+            stored, befores, devices, tenants, times, sequences, digests, digest_keys,
+            ciphertexts, formats, sizes, marks);
+    END IF;
     FOR n IN
-        SELECT item.n
-        FROM unnest(kinds, devices, times, sequences) WITH ORDINALITY
-            AS item (kind, device, at, sequence, n)
-        WHERE item.kind = 'elsewhere'
-        ORDER BY item.device, item.at, item.sequence, item.n
+        SELECT i FROM unnest(elsewhere) AS i ORDER BY devices[i], times[i], sequences[i], i
     LOOP
         RETURN NEXT snapshot_ingest.store_in_place(
             n, devices[n], tenants[n], times[n], sequences[n],
             digests[n], digest_keys[n], plain_digests[n],
             ciphertexts[n], formats[n], sizes[n], marks[n]);
     END LOOP;
+
+    RETURN QUERY
+        SELECT i, 'needs_ciphertext', NULL::uuid, NULL::uuid, NULL::uuid
+        FROM unnest(without_text) AS i;
+    RETURN QUERY
+        SELECT i, 'orphan', NULL::uuid, NULL::uuid, NULL::uuid
+        FROM (SELECT generate_subscripts(devices, 1) EXCEPT SELECT unnest(owned)) AS rest (i);
 END
 $$;
 
