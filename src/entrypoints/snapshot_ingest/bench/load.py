@@ -14,7 +14,8 @@ from snapshot_ingest.poller import PolledFile, message_of
 from snapshot_ingest.simulator.chance import chance
 from snapshot_ingest.simulator.fleet import Fleet, SimulatedDevice
 
-_LEAST_DEVICES = 1_000
+# Far more than the messages that a worker has in hand: a device's next one comes after its last.
+_LEAST_DEVICES = 4_000
 _SEED = 1
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _BETWEEN_MESSAGES = timedelta(milliseconds=10)

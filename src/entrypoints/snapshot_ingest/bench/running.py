@@ -95,11 +95,17 @@ class Run:
         )
 
     async def check(self, stored_before: int) -> None:
-        """Raises unless each message that changed something has its row, and no other has."""
-        expected = self.load.changes(self._first, self.next_number - self._first)
+        """Raises unless each message that changed something has its row, and no other has.
+
+        Of several workers one may be late, and a late text is stored, whatever came meanwhile
+        (docs/adr/0002): then an unchanged one may have a row as well.
+        """
+        published = self.next_number - self._first
+        expected = self.load.changes(self._first, published)
+        at_most = published if len(self.children) > 1 else expected
         stored = await self.world.stored() - stored_before
         quarantined = await self.world.quarantined()
-        if stored != expected or quarantined:
+        if not expected <= stored <= at_most or quarantined:
             raise BenchError(
                 f"{stored} rows were stored, and {quarantined} messages quarantined",
                 expected=f"{expected} rows, and none",
