@@ -52,7 +52,7 @@ class TransitCipher:
             if not self._is_remembered(item.key)
         ]
         logins = self._openbao.logins
-        answers = await self._joining.run(jobs, deadline)
+        answers = await self._run(jobs, deadline)
         forbidden = [job for job in jobs if answers[job.place] is Problem.FORBIDDEN]
         if forbidden:
             answers.update(await self._judge(forbidden, logins, deadline))
@@ -68,6 +68,15 @@ class TransitCipher:
             raise answer
         if not isinstance(answer, Ciphertext):
             raise fault_of(Problem.OWN_KEY_MISSING, OwnKey.CANARY.value)
+
+    async def _run(
+        self, jobs: Sequence[Job[Secret]], deadline: float
+    ) -> dict[int, Ciphertext | Problem]:
+        """One login first, where one is needed: each of many requests would try its own."""
+        refusal = await self._openbao.log_in() if jobs else None
+        if refusal is not None:
+            return {job.place: refusal for job in jobs}
+        return await self._joining.run(jobs, deadline)
 
     async def _encrypt_once(
         self, jobs: Sequence[Job[Secret]], deadline: float

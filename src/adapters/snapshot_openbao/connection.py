@@ -111,6 +111,11 @@ class OpenBao:
         """The moment, on the monotonic clock, by which a call that begins now must end."""
         return self._clock.monotonic() + self._timing.call_seconds
 
+    async def log_in(self) -> Problem | None:
+        """Sees to a token; what keeps us from one, if anything. One login serves all who wait."""
+        token = await self._logged_in()
+        return token if isinstance(token, Problem) else None
+
     async def send(self, requests: Sequence[Request[T]], deadline: float) -> Sequence[T | Problem]:
         """What each request came to, in order.
 
