@@ -21,7 +21,6 @@ from snapshot_nats import (
     ensure_stream,
 )
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
-from support.nats_users import INGEST_OWN
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -32,7 +31,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnN
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def place(server: OwnNatsServer) -> AsyncIterator[Place]:
-    async with place_on(server.access, stream="CONFIG_SNAPSHOTS", user=INGEST_OWN) as made:
+    async with place_on(server.access) as made:
         yield made
 
 

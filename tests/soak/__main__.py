@@ -15,6 +15,7 @@ from snapshot_ingest.stack import EmbeddedStack
 from soak.flatness import Course
 from soak.sampling import FIGURES, Figure, Sample
 from soak.soaking import Plan, Soaked, soak
+from support.nats_users import STACK_USERS
 
 _WARM_UP_SHARE = 0.25
 _WARM_UP_AT_LEAST = timedelta(minutes=2)
@@ -33,7 +34,7 @@ def main() -> int:
 
 async def _soak(plan: Plan) -> Soaked:
     with tempfile.TemporaryDirectory() as folder:
-        async with EmbeddedStack(Path(folder) / "stack") as stack:
+        async with EmbeddedStack(Path(folder) / "stack", nats_users=STACK_USERS) as stack:
             return await soak(plan, stack, Path(folder))
 
 

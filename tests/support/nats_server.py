@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -16,14 +16,11 @@ from uuid import uuid4
 from attrs import evolve, field, frozen
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo
-from nats.js.errors import NotFoundError
 
 from snapshot_conformance.message_source import eventually
 from snapshot_domain.ports import AckFloors
 from snapshot_ingest.stack.wheels import NATS_SERVER, locate
 from snapshot_nats import (
-    DEFAULT_DURABLE,
-    DEFAULT_STREAM,
     ConsumerNeeds,
     JetStreamSource,
     SafeClient,
@@ -191,11 +188,10 @@ class Place:
     """A stream and a consumer of one test, and a plain way to look at them.
 
     `client` and `jetstream` are the administrator's, and nats-py as it is, except that the client's
-    class is ours. What is tested connects as `user`, who is allowed no more than is shipped.
+    class is ours. What is tested connects as a worker, who is allowed no more than is shipped.
     """
 
     access: NatsAccess
-    user: str
     stream: str
     durable: str
     family: str
@@ -222,7 +218,7 @@ class Place:
     ) -> JetStreamSource:
         """A source on this place, not yet connected; it is closed with the place."""
         source = JetStreamSource(
-            evolve(self.access.connection(self.user), connect_timeout=timedelta(seconds=2)),
+            evolve(self.access.connection(INGEST), connect_timeout=timedelta(seconds=2)),
             SourceSettings(
                 stream=self.stream,
                 durable=self.durable,
@@ -267,27 +263,22 @@ async def place_on(
     access: NatsAccess,
     *,
     needs: ConsumerNeeds | None = None,
-    stream: str = DEFAULT_STREAM,
-    user: str = INGEST,
 ) -> AsyncIterator[Place]:
-    """An empty stream and its consumer, gone afterwards.
+    """An empty stream and its consumer with names of their own, gone afterwards.
 
-    Their names are those that the shipped permissions are for; the subjects are the test's own.
+    With the same names again, nats-server at times brings back what the former stream held.
     """
     name = uuid4().hex[:12]
     client = await connect(access.connection(ADMIN))
     place = Place(
         access,
-        user,
-        stream,
-        DEFAULT_DURABLE,
+        f"S_{name}",
+        f"D_{name}",
         f"t{name}.config.snapshot",
         client,
         client.jetstream(),
     )
     try:
-        with suppress(NotFoundError):  # what a test left that broke its server
-            await place.jetstream.delete_stream(place.stream)
         await ensure_stream(client, StreamShape(name=place.stream, subjects=(f"t{name}.>",)))
         await ensure_consumer(client, place.stream, place.durable, place.needs(needs))
         yield place

@@ -8,6 +8,7 @@ from typed_settings import Secret
 
 from snapshot_ingest.settings import NatsSettings
 from snapshot_ingest.stack import INBOX_PREFIX, StackAddresses
+from snapshot_ingest.stack.nats_users import USERS
 from snapshot_nats import ConnectionSettings
 from support.deploy import nats_permissions
 
@@ -15,17 +16,32 @@ ADMIN = "admin"
 """Makes, breaks and looks at what is tested, and publishes as the poller does."""
 
 INGEST = "ingest"
+"""A worker on whichever stream a test has made: for that the shipped subjects name no stream."""
+
 PROVISION = "provision"
 
 INGEST_OWN = "ingest_own"
 """A worker on the stream for snapshots alone, as docs/operating.md says that it gets there."""
 
 PASSWORD = "n4ts-passw0rd"
-_SHARED, _OWN = "DEVICE_EVENTS", "CONFIG_SNAPSHOTS"
+_SHARED, _OWN, _CONSUMER = "DEVICE_EVENTS", "CONFIG_SNAPSHOTS", "config_snapshot_ingest"
+
+
+def _anywhere(subject: str) -> str:
+    return subject.replace(_SHARED, "*").replace(_CONSUMER, "*")
+
+
+STACK_USERS = tuple(
+    evolve(user, publish=tuple(map(_anywhere, user.publish)))
+    if user.name == INGEST and user.publish is not None
+    else user
+    for user in USERS
+)
+"""The embedded stack's, whose worker is on whichever stream a test has made."""
 
 _PERMISSIONS = {
     ADMIN: "",
-    INGEST: nats_permissions("ingest"),
+    INGEST: _anywhere(nats_permissions("ingest")),
     INGEST_OWN: nats_permissions("ingest").replace(_SHARED, _OWN),
     PROVISION: nats_permissions("provision"),
 }

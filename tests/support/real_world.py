@@ -20,7 +20,7 @@ from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import INBOX_PREFIX, EmbeddedStack
 from support.messages import MORNING, device, message, tenant
 from support.nats_server import Place, place_on
-from support.nats_users import NatsAccess
+from support.nats_users import INGEST, NatsAccess
 from support.openbao import RawOpenBao
 from support.postgres import INGEST_PASSWORD, PostgresWorld, postgres_world
 
@@ -139,13 +139,13 @@ def _write_settings(
     password_file = config.with_suffix(".password")
     password_file.write_text(INGEST_PASSWORD)
     nats_password_file = config.with_suffix(".nats.password")
-    nats_password_file.write_text(place.access.passwords[place.user])
+    nats_password_file.write_text(place.access.passwords[INGEST])
     database, role = postgres.database, stack.addresses.ingest_approle
     config.write_text(
         f"""
         [nats]
         url = "{place.access.url}"
-        user = "{place.user}"
+        user = "{INGEST}"
         password_file = "{nats_password_file}"
         inbox_prefix = "{INBOX_PREFIX}"
         stream = "{place.stream}"

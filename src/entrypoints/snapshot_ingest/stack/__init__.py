@@ -2,7 +2,7 @@
 
 from snapshot_ingest.stack.addresses import Pids, StackAddresses
 from snapshot_ingest.stack.errors import StackError
-from snapshot_ingest.stack.nats_users import INBOX_PREFIX, NatsLogin
+from snapshot_ingest.stack.nats_users import INBOX_PREFIX, NatsLogin, NatsUser
 from snapshot_ingest.stack.openbao_roles import AppRole
 from snapshot_ingest.stack.ports import StackPorts
 from snapshot_ingest.stack.stack import EmbeddedStack, ServerName
@@ -12,6 +12,7 @@ __all__ = [
     "AppRole",
     "EmbeddedStack",
     "NatsLogin",
+    "NatsUser",
     "Pids",
     "ServerName",
     "StackAddresses",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from signal import Signals
@@ -30,15 +31,22 @@ class NatsServer:
     start_deadline = timedelta(seconds=60)
 
     def __init__(
-        self, program: Path, directory: StackDirectory, port: int, *, encrypted: bool = True
+        self,
+        program: Path,
+        directory: StackDirectory,
+        port: int,
+        users: Sequence[NatsUser] = USERS,
+        *,
+        encrypted: bool = True,
     ) -> None:
         self._program = program
         self._encrypted = encrypted
         self._config = directory.nats / "nats-server.conf"
         self._secrets = directory.secrets
         self._key = directory.secrets / "jetstream_key.conf"
-        self._users = directory.secrets / "nats_users.conf"
+        self._users_file = directory.secrets / "nats_users.conf"
         self._port = port
+        self._users = users
         self.store = directory.nats / "store"
         self.log = directory.logs / "nats.log"
         self.url = f"nats://{HOST}:{port}"
@@ -65,10 +73,10 @@ class NatsServer:
 
     def command(self) -> Command:
         """Writes the configuration and returns how to start the server."""
-        passwords = {user.name: self._password(user) for user in USERS}
-        write_private(self._users, users_config(passwords))
+        passwords = {user.name: self._password(user) for user in self._users}
+        write_private(self._users_file, users_config(passwords, self._users))
         key = self._key if self._encrypted else None
-        write_private(self._config, nats_config(self._port, self.store, key, self._users))
+        write_private(self._config, nats_config(self._port, self.store, key, self._users_file))
         return Command(
             name="nats-server",
             argv=(str(self._program), "--config", str(self._config)),

@@ -72,7 +72,7 @@ ADMIN = NatsUser("admin")
 USERS = (INGEST, PROVISION, ADMIN)
 
 
-def users_config(passwords: Mapping[str, str], users: Iterable[NatsUser] = USERS) -> str:
+def users_config(passwords: Mapping[str, str], users: Iterable[NatsUser]) -> str:
     """Returns the part of the server's configuration that lets these users in, and nobody else.
 
     >>> print(users_config({"w": "pw"}, [NatsUser("w", ("a.b",), ("c.>",))]))

@@ -1,7 +1,7 @@
 """The embedded stack: real nats-server, PostgreSQL and OpenBao on loopback, as one thing."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from snapshot_ingest.stack.directory import StackDirectory
 from snapshot_ingest.stack.errors import StackError
 from snapshot_ingest.stack.identity import unprivileged_identity
 from snapshot_ingest.stack.nats import NatsServer
+from snapshot_ingest.stack.nats_users import USERS, NatsUser
 from snapshot_ingest.stack.openbao import OpenBaoServer
 from snapshot_ingest.stack.ports import FREE_PORTS, ReservedPorts, StackPorts
 from snapshot_ingest.stack.postgres import PostgresServer
@@ -32,7 +33,8 @@ class EmbeddedStack:
 
     `data_dir` is made where it does not exist. A second start with the same directory continues
     from what the first one stored. Everything listens on 127.0.0.1 only. The servers end with
-    the thread that entered the block, however it ends.
+    the thread that entered the block, however it ends. `nats_users` are those of NATS, each known
+    by its name; other permissions than the usual ones are for other streams.
 
     Without `audited` OpenBao keeps no audit log, and without `encrypted` the stream is in clear on
     disk: to measure what these cost, and never for content that matters.
@@ -47,11 +49,13 @@ class EmbeddedStack:
         data_dir: Path,
         *,
         ports: StackPorts = FREE_PORTS,
+        nats_users: Sequence[NatsUser] = USERS,
         audited: bool = True,
         encrypted: bool = True,
     ) -> None:
         self._directory = StackDirectory(data_dir)
         self._ports = ports
+        self._nats_users = nats_users
         self._audited = audited
         self._encrypted = encrypted
         self._undo = AsyncExitStack()
@@ -141,7 +145,12 @@ class EmbeddedStack:
         undo.enter_context(directory)
         ports = undo.enter_context(ReservedPorts(self._ports))
         self._servers = servers = _Servers.build(
-            programs, directory, ports, audited=self._audited, encrypted=self._encrypted
+            programs,
+            directory,
+            ports,
+            self._nats_users,
+            audited=self._audited,
+            encrypted=self._encrypted,
         )
         # Last in, first out: the servers are stopped before what they made is dropped.
         undo.callback(directory.drop_if_half_made)
@@ -208,13 +217,16 @@ class _Servers:
         programs: _Programs,
         directory: StackDirectory,
         ports: ReservedPorts,
+        nats_users: Sequence[NatsUser],
         *,
         audited: bool,
         encrypted: bool,
     ) -> "_Servers":
         identity = unprivileged_identity([directory.postgres, programs.postgres])
         return cls(
-            nats=NatsServer(programs.nats_server, directory, ports.nats, encrypted=encrypted),
+            nats=NatsServer(
+                programs.nats_server, directory, ports.nats, nats_users, encrypted=encrypted
+            ),
             postgres=PostgresServer(
                 programs.initdb, programs.postgres, directory, ports.postgres, identity
             ),
