@@ -87,7 +87,7 @@ bench: .venv/installed ## measure the pipeline against every mark, with baseline
 	$(BIN)/snapshot-ingest bench --bare --marks $(BENCH)
 
 .PHONY: test-system
-test-system: .venv/installed ## what needs Debian packages or the package index; see system-packages
+test-system: .venv/installed ## what needs Debian packages, the package index, or minutes; see system-packages
 	$(PYTEST) tests/system
 
 .PHONY: system-packages
