@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshot_ingest.bench import distance, prices
+from snapshot_ingest.bench import distance, prices, scale
 from snapshot_ingest.bench.case import Case, Cell, Contender
 from snapshot_ingest.bench.distance import DistanceStage
 from snapshot_ingest.bench.errors import BenchError
@@ -17,12 +17,14 @@ from snapshot_ingest.bench.latency import LatencyStage
 from snapshot_ingest.bench.prices import PricesStage
 from snapshot_ingest.bench.results import Results
 from snapshot_ingest.bench.running import Sizing, running
+from snapshot_ingest.bench.scale import ScaleStage
 from snapshot_ingest.bench.stages import Bench, CellsStage
 from snapshot_ingest.bench.world import Servers, World, opened_world
 
 CASE = Case(size_bytes=2048)
 BARE = Servers(audited=False, encrypted=False)
 OURS = (Contender.TRANSIT, Contender.COMPRESSED, Contender.ENVELOPE)
+FEW, MANY, HEADS = 200, 400, 600
 
 
 class Silence:
@@ -94,6 +96,15 @@ async def test_a_longer_way_is_by_proxies(bench: Bench) -> None:
         "0 ms of round trip",
         "10 ms of round trip",
     ]
+
+
+async def test_large_databases_are_filled_and_gone_through(bench: Bench) -> None:
+    await ScaleStage(BARE, [], HEADS, few=FEW, many=MANY).run(bench)
+    sizes, heads = bench.results.groups
+    assert sizes.title == scale.TITLE
+    assert sizes.find(scale.at_scale(FEW))
+    assert sizes.find(scale.at_scale(MANY))
+    assert heads.find(scale.at_scale(HEADS, heads_only=True))
 
 
 async def test_what_audit_log_and_encryption_cost_is_measured_without_each(bench: Bench) -> None:

@@ -5,9 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snapshot_ingest.bench.case import Case
-from snapshot_ingest.bench.load import Load, fleet_of
+from snapshot_ingest.bench.load import Load, first_of_a_new_turn, fleet_of
 from snapshot_ingest.bench.texts import Texts
 from snapshot_ingest.command_errors import UsageError
 
@@ -80,6 +82,22 @@ def test_each_message_is_newer_than_the_one_before() -> None:
     messages = fields_of(load_of(Case(SIZE)), 0, 1_200)
     times = [datetime.fromisoformat(fields["collected_at"]) for fields in messages]
     assert times == sorted(set(times))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 400))
+def test_with_other_devices_nobody_is_given_a_text_again_or_an_earlier_time(
+    before: int, after: int, number: int
+) -> None:
+    first = first_of_a_new_turn(number, before, after)
+    assert first >= number
+    # A device may keep its place: what it is given next is of a later turn than all before.
+    given = [divmod(each, before) for each in range(number)]
+    last_turn_of_place = {place: turn for turn, place in given}
+    next_turn_of_place = {
+        place: turn for turn, place in (divmod(first + each, after) for each in range(after))
+    }
+    shared = last_turn_of_place.keys() & next_turn_of_place.keys()
+    assert all(next_turn_of_place[place] > last_turn_of_place[place] for place in shared)
 
 
 def test_devices_belong_to_all_tenants() -> None:

@@ -117,6 +117,16 @@ class Load:
         return draw.random() * 100 >= self.case.unchanged_percent
 
 
+def first_of_a_new_turn(number: int, before: int, after: int) -> int:
+    """Where to go on from `number`, once there are `after` devices where there were `before`.
+
+    A later turn than any before: a device that keeps its place would else be given a text again
+    that it has. And no earlier number, since each message is newer than the last.
+    """
+    turns = -(-number // min(before, after))
+    return turns * after
+
+
 def collected_at(number: int) -> datetime:
     """When the message of this number is said to have been collected."""
     return START + (number + 1) * _BETWEEN_MESSAGES

@@ -12,7 +12,7 @@ from snapshot_domain.model import TenantId
 from snapshot_ingest.bench.case import Case, Cell, Contender
 from snapshot_ingest.bench.figures import Figures
 from snapshot_ingest.bench.filling import SNAPSHOTS_A_DEVICE, fill, fill_heads, sample
-from snapshot_ingest.bench.load import Load
+from snapshot_ingest.bench.load import Load, first_of_a_new_turn
 from snapshot_ingest.bench.running import Sizing, measured, running
 from snapshot_ingest.bench.stages import Bench
 from snapshot_ingest.bench.texts import Texts
@@ -34,15 +34,19 @@ def at_scale(devices: int, *, heads_only: bool = False) -> Cell:
 class _Place:
     """A filled world, and the load on a sample of its devices; each run goes on from the last."""
 
-    def __init__(self, world: World, tenant_id: TenantId, sizing: Sizing) -> None:
+    def __init__(self, world: World, tenant_id: TenantId, sizing: Sizing, load: Load) -> None:
         self.world = world
         self.tenant_id = tenant_id
         self._sizing = sizing
+        self._load = load
         self._next_number = 0
 
-    async def sample(self, texts: Texts) -> None:
+    async def sample_again(self) -> None:
         """Chooses devices anew."""
-        self._load = Load(_CASE, texts, await sample(self.world, self.tenant_id, _SAMPLE))
+        before = self._load.devices.device_count
+        self._load = await _sampled(self.world, self.tenant_id, self._load.texts)
+        after = self._load.devices.device_count
+        self._next_number = first_of_a_new_turn(self._next_number, before, after)
 
     async def measure(self, cell: Cell) -> Figures:
         """One run. Its rows stay."""
@@ -79,8 +83,8 @@ class ScaleStage:
                     opened_world(folder / str(devices), self.servers, self.overrides)
                 )
                 tenant_id = await fill(world, devices, bench.watcher.say)
-                places[devices] = _Place(world, tenant_id, bench.ground.sizing)
-                await places[devices].sample(texts)
+                load = await _sampled(world, tenant_id, texts)
+                places[devices] = _Place(world, tenant_id, bench.ground.sizing, load)
             few, many = places[self.few], places[self.many]
             small, large = at_scale(self.few), at_scale(self.many)
             await bench.measure(
@@ -90,9 +94,13 @@ class ScaleStage:
                 await fill_heads(
                     many.world, many.tenant_id, self.many, self.heads, bench.watcher.say
                 )
-                await many.sample(texts)
+                await many.sample_again()
                 huge = at_scale(self.heads, heads_only=True)
                 await bench.measure(
                     f"{TITLE}, more heads",
                     {small: partial(few.measure, small), huge: partial(many.measure, huge)},
                 )
+
+
+async def _sampled(world: World, tenant_id: TenantId, texts: Texts) -> Load:
+    return Load(_CASE, texts, await sample(world, tenant_id, _SAMPLE))
