@@ -50,8 +50,9 @@ async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_R
     one, other = asyncio.ensure_future(first), asyncio.ensure_future(second)
     try:
         await asyncio.wait([one, other], return_when=asyncio.FIRST_EXCEPTION)
-        if other.done():
-            other.result()  # its fault may have come while the first still runs
+        for task in (one, other):
+            if task.done():
+                task.result()  # of two faults the first's is raised
         return one.result(), other.result()
     finally:
         await cancel(one, other)

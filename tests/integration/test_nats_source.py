@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -15,6 +15,7 @@ from snapshot_domain.delivery import Ack, Retry
 from snapshot_domain.errors import Misconfigured, Unavailable
 from snapshot_nats import ConsumerNeeds, SafeClient, StreamShape, ensure_consumer, ensure_stream
 from snapshot_nats.transport import WideTransport
+from support.calls import calls_of
 from support.nats_server import OwnNatsServer, Place, own_nats_server, place_on
 from support.waiting import until
 
@@ -47,24 +48,11 @@ async def test_a_batch_costs_one_pull_and_one_round_trip_to_settle(
     await place.publish(*[b"x"] * 50)
     source = place.source()
     await source.fetch(10, PLENTY_BYTES)  # it connects, and looks at stream and consumer
-    said: list[str] = []
-    for name in ("publish", "flush", "request"):
-        monkeypatch.setattr(SafeClient, name, _written_down(name, said))
+    said = calls_of(monkeypatch, SafeClient, "publish", "flush", "request")
     deliveries = await source.fetch(40, PLENTY_BYTES)
     assert said == ["publish"]
     await source.settle([(delivery, Ack()) for delivery in deliveries])
     assert said == ["publish", *["publish"] * 40, "flush"]
-
-
-def _written_down(name: str, said: list[str]) -> Callable[..., Awaitable[object]]:
-    driver = getattr(SafeClient, name)
-
-    async def call(client: SafeClient, *args: object, **options: object) -> object:
-        said.append(name)
-        result: object = await driver(client, *args, **options)
-        return result
-
-    return call
 
 
 async def test_a_large_batch_is_read_in_large_pieces(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from snapshot_postgres import PostgresHashRepository, open_pool
 from snapshot_postgres.batch import batch_columns
 from snapshot_postgres.pool import PooledConnection
 from snapshot_postgres.sql import query
+from support.calls import calls_of
 from support.postgres import INGEST_PASSWORD, PostgresWorld, postgres_world
 
 _DEVICES = 200
@@ -198,26 +199,15 @@ async def test_a_session_of_another_isolation_is_asked_once_and_then_begins_by_i
     role = world.database.ingest_role
     await world.admin.execute(f"ALTER ROLE {role} SET default_transaction_isolation = serializable")
     story = await Story(world).begin()
-    said: list[str] = []
-    for name in ("execute", "fetch"):
-        monkeypatch.setattr(asyncpg.Connection, name, _written_down(name, said))
+    said = calls_of(
+        monkeypatch, asyncpg.Connection, "execute", "fetch", said=lambda statement, *_: statement
+    )
     store, begin = query("store_batch"), "BEGIN ISOLATION LEVEL READ COMMITTED;"
     assert isinstance(await story.tell("A", 1), Stored)
     assert said == [store, begin, store, "COMMIT;"]
     said.clear()
     assert isinstance(await story.tell("B", 2), Stored)
     assert said == [begin, store, "COMMIT;"]
-
-
-def _written_down(name: str, said: list[str]) -> Callable[..., Awaitable[object]]:
-    driver = getattr(asyncpg.Connection, name)
-
-    async def call(connection: object, statement: str, *args: object, **options: object) -> object:
-        said.append(statement)
-        result: object = await driver(connection, statement, *args, **options)
-        return result
-
-    return call
 
 
 async def test_a_commit_of_one_round_trip_waits_for_what_the_role_would_not_wait_for(

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import asyncpg
@@ -11,13 +11,14 @@ import pytest_asyncio
 
 from snapshot_conformance.repository_world import Story, the_stored
 from snapshot_domain.model import TenantId
-from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
+from snapshot_domain.outcome import AlreadyStored, Stored, Unchanged
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_postgres import PostgresHashRepository, open_pool
 from snapshot_postgres.batch import batch_columns, look_columns
 from snapshot_postgres.errors import DRIVER_ERRORS
 from snapshot_postgres.pool import PooledConnection
 from snapshot_postgres.sql import query
+from support.calls import calls_of
 from support.postgres import INGEST_PASSWORD, PostgresWorld, postgres_world
 
 WRITE_DOWN_SETTINGS = """
@@ -139,79 +140,18 @@ async def test_the_commit_itself_is_synchronous(world: PostgresWorld) -> None:
         assert await connection.fetchval("SHOW synchronous_commit") == "off"
 
 
-async def test_a_batch_in_one_round_trip_is_on_disk_when_it_is_answered(
-    stack: EmbeddedStack,
-) -> None:
-    async with postgres_world(stack.addresses.postgres_admin_dsn) as own:
-        await own.admin.execute(
-            f"ALTER ROLE {own.database.ingest_role} SET synchronous_commit = off"
-        )
-        await own.admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
-        await own.admin.fetchval("SELECT pg_reload_conf()")
-        story = await Story(own).begin()
-        before = await own.admin.fetchval("SELECT pg_current_wal_insert_lsn()::text")
-        await story.stored("A", 1)
-        is_flushed = "SELECT pg_current_wal_flush_lsn() > $1::text::pg_lsn"
-        assert await own.admin.fetchval(is_flushed, before)
-        await own.admin.execute("ALTER SYSTEM RESET wal_writer_delay")
-        await own.admin.fetchval("SELECT pg_reload_conf()")
-
-
 async def test_looking_and_storing_take_one_statement_each_and_leave_nothing_to_reset(
     world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     story = await Story(world).begin()
-    said: list[str] = []
-    for name in ("execute", "fetch"):
-        monkeypatch.setattr(asyncpg.Connection, name, _written_down(name, said))
+    said = calls_of(
+        monkeypatch, asyncpg.Connection, "execute", "fetch", said=lambda statement, *_: statement
+    )
     snapshot = story.snapshot("A", 1)
     await world.directory.owners({story.device})
     await world.repository.unchanged([snapshot.key])
     await world.repository.store([snapshot])
     assert said == [query("owners"), query("unchanged"), query("store_batch")]
-
-
-def _written_down(name: str, said: list[str]) -> Callable[..., Awaitable[object]]:
-    driver = getattr(asyncpg.Connection, name)
-
-    async def call(connection: object, statement: str, *args: object, **options: object) -> object:
-        said.append(statement)
-        result: object = await driver(connection, statement, *args, **options)
-        return result
-
-    return call
-
-
-async def test_a_batch_of_many_tenants_is_stored_row_by_row_under_its_own(
-    world: PostgresWorld,
-) -> None:
-    stories = [await Story(world).begin() for _ in range(50)]
-    foreign = await Story(world).begin()
-    first = [story.snapshot("A", 1) for story in stories]
-    foreign.tenant = stories[0].tenant
-    *answers, orphan = await world.repository.store([*first, foreign.snapshot("A", 1)])
-    assert {type(answer) for answer in answers} == {Stored}
-    assert orphan == Orphaned()
-    for story in stories:
-        assert [row.tenant_id for row in await world.rows(story.device)] == [story.tenant]
-    assert await world.rows(foreign.device) == []
-    # Every row is found again, although each can be seen by its own tenant alone.
-    again = await world.repository.store([story.snapshot("A", 2) for story in stories])
-    assert set(again) == {Unchanged()}
-
-
-async def test_of_many_tenants_only_a_row_that_is_gone_is_stored_again(
-    world: PostgresWorld,
-) -> None:
-    stories = [await Story(world).begin() for _ in range(20)]
-    await world.repository.store([story.snapshot("A", 1) for story in stories])
-    gone = stories[7]
-    await world.admin.execute(
-        "DELETE FROM router_config_snapshots WHERE device_id = $1", gone.device
-    )
-    answers = await world.repository.store([story.snapshot("A", 2) for story in stories])
-    expected = [Stored if story is gone else Unchanged for story in stories]
-    assert [type(answer) for answer in answers] == expected
 
 
 async def test_a_worker_that_hangs_does_not_hold_its_devices_for_ever(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from attrs import asdict, field, frozen
 
@@ -29,7 +30,11 @@ class Access:
     @classmethod
     def decode(cls, line: str) -> "Access":
         """What `encode` made the line of."""
-        given = json.loads(line)
+        return cls.of(json.loads(line))
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> "Access":
+        """The same, once it was read."""
         given["settings_file"] = Path(given["settings_file"])
         if given["latencies_file"] is not None:
             given["latencies_file"] = Path(given["latencies_file"])

@@ -12,8 +12,8 @@ _ACK = b"+ACK"
 
 async def fetching(order: Order) -> Callable[[], Awaitable[int]]:
     """All that is on the stream."""
-    client = await nats.connect(order.nats_url)
-    pull = RawPull(client, order.stream, order.consumer)
+    client = await nats.connect(order.access.nats_url)
+    pull = RawPull(client, order.access.stream, order.access.consumer)
     await pull.open()
 
     async def work() -> int:

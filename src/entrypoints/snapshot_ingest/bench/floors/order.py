@@ -4,9 +4,10 @@ import json
 from enum import StrEnum
 from pathlib import Path
 
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 from snapshot_ingest.bench.case import Case, Contender
+from snapshot_ingest.bench.contenders.access import Access
 
 
 class Floor(StrEnum):
@@ -56,12 +57,7 @@ class Order:
     texts: Path | None
     messages: int
     seconds: float
-    nats_url: str = field(repr=False)
-    stream: str
-    consumer: str
-    postgres_dsn: str = field(repr=False)
-    openbao_url: str
-    openbao_token: str = field(repr=False)
+    access: Access
 
     def encode(self) -> str:
         """One line of JSON."""
@@ -74,6 +70,7 @@ class Order:
         given["floor"] = Floor(given["floor"])
         given["case"] = Case(**given["case"])
         given["texts"] = given["texts"] and Path(given["texts"])
+        given["access"] = Access.of(given["access"])
         return cls(**given)
 
 

@@ -1,5 +1,7 @@
 """A bare stage on a world: its process is started, told to begin, and asked what it took."""
 
+from attrs import evolve
+
 from snapshot_ingest.bench.case import Case, Cell, Contender
 from snapshot_ingest.bench.children import started
 from snapshot_ingest.bench.cpu import cpu_of_each
@@ -39,16 +41,12 @@ async def _prepared(ground: Ground, case: Case, floor: Floor) -> Order:
     if floor is Floor.FETCH_ACK:
         await world.make_consumer(access.consumer)
         await world.publish(load, 0, messages)
+    as_ingest = ready.ingest.dsn_with_password(ready.addresses.postgres_admin_dsn)
     return Order(
         floor=floor,
         case=case,
         texts=ground.texts,
         messages=messages,
         seconds=ground.sizing.seconds / 2,
-        nats_url=access.nats_url,
-        stream=access.stream,
-        consumer=access.consumer,
-        postgres_dsn=ready.ingest.dsn_with_password(ready.addresses.postgres_admin_dsn),
-        openbao_url=access.openbao_url,
-        openbao_token=access.openbao_token,
+        access=evolve(access, postgres_dsn=as_ingest),
     )

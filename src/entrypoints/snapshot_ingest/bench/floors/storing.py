@@ -30,7 +30,7 @@ async def storing(order: Order) -> Callable[[], Awaitable[int]]:
         batch_columns(sorted((snapshots[place] for place in places), key=place_of))
         for places in in_batches(len(snapshots))
     ]
-    connection = await asyncpg.connect(order.postgres_dsn)
+    connection = await asyncpg.connect(order.access.postgres_dsn)
 
     async def work() -> int:
         stored = 0

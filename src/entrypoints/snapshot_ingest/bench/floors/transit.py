@@ -22,12 +22,15 @@ def transit(order: Order) -> Callable[[], int]:
     if order.floor is Floor.TRANSIT_COMPRESSED:
         by_tenant = defaultdict(list, {key: compressed(held) for key, held in by_tenant.items()})
     batches = [
-        (f"{order.openbao_url}/v1/transit/encrypt/tenant_{tenant_id}", [held[n] for n in places])
+        (
+            f"{order.access.openbao_url}/v1/transit/encrypt/tenant_{tenant_id}",
+            [held[n] for n in places],
+        )
         for tenant_id, held in by_tenant.items()
         for places in in_batches(len(held))
     ]
     session = requests.Session()
-    session.headers["X-Vault-Token"] = order.openbao_token
+    session.headers["X-Vault-Token"] = order.access.openbao_token
 
     def work() -> int:
         return sum(_encrypted(session, url, held) for url, held in batches)
