@@ -88,12 +88,12 @@ class Joining:
     def _ended(self, together: Sequence[_Waiting], task: "asyncio.Future[Answers]") -> None:
         self._under_way.discard(task)
         forget_fault_of(task)  # all who asked may be gone
+        self._start()
         first = 0
         for each in together:
             if not each.answers.done():
                 _answer(each, task, first)
             first += len(each.jobs)
-        self._start()
 
     def _next(self) -> list[_Waiting]:
         """What goes next: of the key that has waited longest, as much as one request takes."""
