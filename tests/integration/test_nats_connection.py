@@ -7,16 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 import pytest_asyncio
 import trustme
+from nats.aio.client import Srv
 
 from snapshot_domain.delivery import Ack
 from snapshot_domain.errors import Misconfigured, Unavailable
 from snapshot_nats import (
     ConnectionSettings,
     JetStreamSource,
+    SafeClient,
     SourceSettings,
     StreamShape,
     connect,
@@ -223,6 +226,28 @@ async def test_a_refusal_is_told_though_a_later_attempt_got_no_answer() -> None:
         with pytest.raises(Misconfigured, match="refuses our credentials"):
             await connect(settings)
     assert visitors == 2
+
+
+async def test_an_attempt_that_failed_leaves_no_connection_open_behind_the_next() -> None:
+    """A server that accepts and says nothing: nats-py connects anew over the same transport."""
+    ended = asyncio.Queue[bytes]()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended.put_nowait(await reader.read())
+        writer.close()
+
+    silent = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        client = SafeClient()
+        client.options["connect_timeout"] = 5
+        address = Srv(urlparse(f"nats://127.0.0.1:{port}"))
+        for _ in range(2):
+            await client._connect_to_server(address)
+        # Kept open, the first would end only when somebody collects it.
+        assert await asyncio.wait_for(ended.get(), timeout=5) == b""
+        client._hang_up()
+        assert await asyncio.wait_for(ended.get(), timeout=5) == b""
 
 
 async def test_tls_works_with_a_server_that_speaks_it(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ class SafeClient(Client):
         s.last_attempt = time.monotonic()
         if self._transport is None:
             self._transport = WideTransport()  # type: ignore[no-untyped-call]
+        self._hang_up()  # else the connection of an attempt that failed would stay open
         await self._transport.connect(
             s.uri, BUFFER_BYTES, connect_timeout=self.options["connect_timeout"]
         )
