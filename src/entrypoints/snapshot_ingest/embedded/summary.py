@@ -1,8 +1,10 @@
 """What became of everything that was published, over all workers, at the end of `up`."""
 
+import asyncio
 import time
+from datetime import timedelta
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from snapshot_domain.policy import OnRejected
 from snapshot_domain.ports import QuarantineReason
@@ -10,6 +12,9 @@ from snapshot_ingest.settings import Settings
 from snapshot_ingest.tally import Tally
 from snapshot_nats import SafeClient, consumer_progress, messages_from
 from snapshot_postgres import PostgresStatus
+
+_CATCHES_UP_WITHIN = timedelta(seconds=2)
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 @frozen
@@ -76,7 +81,19 @@ class Accounts:
         self._seconds = time.monotonic() - self._opened_at
 
     async def close(self) -> Summary:
-        """Compares with how things stand now."""
+        """Compares with how things stand now.
+
+        The server takes note of acknowledgements after it has confirmed their arrival: for a
+        moment it still calls unsettled what this process has settled.
+        """
+        deadline = time.monotonic() + _CATCHES_UP_WITHIN.total_seconds()
+        summary = await self._summary()
+        while summary.unchanged < self._tally.unchanged and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            summary = await self._summary()
+        return _counted_once(summary)
+
+    async def _summary(self) -> Summary:
         seconds = self._seconds
         before, now = self._before, await self._figures()
         nats = self._settings.nats
@@ -85,11 +102,11 @@ class Accounts:
             self._client, nats.stream, nats.subject, before.last_sequence + 1
         )
         published = backlog_before + arrived
-        backlog = now.pending + now.unsettled
         stored = now.stored - before.stored
         malformed = now.malformed - before.malformed
         orphaned = now.orphaned - before.orphaned
         refused = now.refused - before.refused
+        backlog = now.pending + now.unsettled
         unchanged = published - backlog - stored - malformed - orphaned - refused
         first_deliveries = published - now.pending - before.unsettled
         return Summary(
@@ -129,3 +146,9 @@ class Accounts:
     def _discarded(self) -> Tally:
         """Discarded messages leave no trace; only this process's own are known."""
         return self._tally if self._settings.on_rejected is OnRejected.DISCARD else Tally()
+
+
+def _counted_once(summary: Summary) -> Summary:
+    """What was stored but could not be settled before the end comes again; it counts as stored."""
+    twice = max(0, -summary.unchanged)
+    return evolve(summary, unchanged=summary.unchanged + twice, backlog=summary.backlog - twice)
