@@ -16,6 +16,9 @@ from snapshot_domain.journal import logger
 from snapshot_domain.ports import MessageSource, Metrics
 from snapshot_domain.tasks import cancel, forget_fault_of
 
+# Longer than a source waits for a first message, and shorter than a person for a prompt.
+_A_FETCH_ENDS_WITHIN_SECONDS = 3.0
+
 
 @frozen
 class WorkerLimits:
@@ -193,26 +196,30 @@ class Worker:
         self._metrics.record(SettlementFailed(len(deliveries)))
 
     async def _finish(self, fetching: "asyncio.Task[None]") -> None:
-        """Waits for the fetch and the batches in hand; those that outlast the grace give back.
+        """Waits for the batches in hand and the fetch; those that outlast their time give back.
 
-        A fetch may outlast it too, where it waits for a connection, a floor and a consumer, one
-        after the other: what it would have brought comes again after its deadline.
+        A fetch that takes long waits for a connection, a floor and a consumer, one after the
+        other: whoever waits for our end should not. What it would have brought comes again after
+        its deadline.
         """
         hurried = asyncio.create_task(self._hurried.wait())
         grace_ends_at = self._clock_of_loop() + self._limits.grace.total_seconds()
-        while not hurried.done() and (self._in_hand or not fetching.done()):
-            left_seconds = grace_ends_at - self._clock_of_loop()
-            if left_seconds <= 0:
-                break
-            unfinished: set[asyncio.Task[Any]] = {hurried, *self._in_hand}
-            if not fetching.done():
-                unfinished.add(fetching)
-            await asyncio.wait(
-                unfinished,
-                timeout=left_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+        await self._ended(set(self._in_hand), grace_ends_at, hurried)
+        fetch_ends_at = self._clock_of_loop() + _A_FETCH_ENDS_WITHIN_SECONDS
+        await self._ended({fetching}, min(fetch_ends_at, grace_ends_at), hurried)
         await cancel(hurried, fetching, *self._in_hand)
+
+    async def _ended(
+        self, tasks: set["asyncio.Task[None]"], at_most_until: float, hurried: "asyncio.Task[Any]"
+    ) -> None:
+        """Returns when the tasks have ended, at that time, or when a stop is hurried."""
+        while running := {task for task in tasks if not task.done()}:
+            left_seconds = at_most_until - self._clock_of_loop()
+            if left_seconds <= 0 or hurried.done():
+                return
+            await asyncio.wait(
+                {hurried, *running}, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
 
     def _clock_of_loop(self) -> float:
         """The grace period is real time, like the deadline of whoever stops us."""

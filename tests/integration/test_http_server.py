@@ -20,7 +20,8 @@ async def _no_faults() -> dict[str, str]:
 
 @pytest.fixture
 def app() -> Starlette:
-    return http_app(CollectorRegistry(), _no_faults)
+    registry = CollectorRegistry()
+    return http_app(lambda: registry, _no_faults)
 
 
 @pytest.mark.parametrize(

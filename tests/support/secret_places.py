@@ -114,7 +114,7 @@ class _Endpoints:
         return Counter("planted", "A label that holds a secret.", ["label"], registry=self.registry)
 
     async def read(self) -> Iterable[Content]:
-        transport = httpx.ASGITransport(http_app(self.registry, self._faults))
+        transport = httpx.ASGITransport(http_app(lambda: self.registry, self._faults))
         async with httpx.AsyncClient(transport=transport, base_url="http://control") as control:
             planted = [(await control.get(path)).content for path in _ENDPOINTS]
         return [(await fetched(self.url + path)).content for path in _ENDPOINTS] + planted

@@ -67,7 +67,7 @@ from snapshot_postgres import (
     PostgresQuarantineReview,
     PostgresWaitingMessages,
 )
-from snapshot_prometheus import MetricNameTaken
+from snapshot_prometheus import MetricNameTaken, PrometheusMetrics
 
 EXPECTED: dict[object, type] = {
     AckFloors: PostgresAckFloors,
@@ -90,6 +90,7 @@ EXPECTED: dict[object, type] = {
     Metrics: MetricsFanOut,
     Quarantine: PostgresQuarantine,
     QuarantineCipher: SealedBodyCipher,
+    PrometheusMetrics: PrometheusMetrics,
     QuarantineReview: PostgresQuarantineReview,
     Readiness: Readiness,
     Rejection: Rejection,

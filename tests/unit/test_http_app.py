@@ -28,7 +28,7 @@ def dependencies() -> _Dependencies:
 def client(dependencies: _Dependencies) -> httpx.AsyncClient:
     registry = CollectorRegistry()
     Gauge("routers", "How many there are.", registry=registry).set(3)
-    app = http_app(registry, dependencies.faults)
+    app = http_app(lambda: registry, dependencies.faults)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://worker")
 
 

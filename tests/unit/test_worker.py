@@ -8,6 +8,7 @@ from typing import Self
 import pytest
 from attrs import evolve
 
+from snapshot_domain import worker
 from snapshot_domain.delivery import Ack, Retry
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.events import FetchFailed, InFlightChanged, IntakePaused, IntakeResumed
@@ -219,6 +220,18 @@ async def test_the_grace_period_begins_with_the_stop_and_not_when_a_fetch_has_en
         running.worker.stop()
         await until(lambda: world.settlements() == [AT_ONCE])
         await running.task
+
+
+async def test_a_fetch_that_waits_for_a_connection_does_not_take_the_whole_grace_period(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_A_FETCH_ENDS_WITHIN_SECONDS", 0.01)
+    running = Running(world, evolve(LIMITS, grace=timedelta(minutes=10)))
+    running.source.fetch_gate = Gate()
+    async with running:
+        await running.source.fetch_gate.reached.wait()
+        running.worker.stop()
+        await asyncio.wait_for(running.task, timeout=5)
 
 
 @pytest.mark.parametrize("hurries", [False, True])

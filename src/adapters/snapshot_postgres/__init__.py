@@ -19,6 +19,7 @@ from snapshot_postgres.device_directory import PostgresDeviceDirectory
 from snapshot_postgres.digest_keys import PostgresDigestKeys
 from snapshot_postgres.digest_records import PostgresDigestRecords
 from snapshot_postgres.hash_repository import PostgresHashRepository
+from snapshot_postgres.host_pool import host_pool
 from snapshot_postgres.migrate import migrate
 from snapshot_postgres.pool import Connection, Pool, open_pool
 from snapshot_postgres.quarantine import PostgresQuarantine
@@ -53,6 +54,7 @@ __all__ = [
     "grant_ingest_role",
     "grant_operator_role",
     "grant_reader_role",
+    "host_pool",
     "migrate",
     "open_pool",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import punq
 from attrs import frozen
@@ -42,8 +42,17 @@ from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.connections import message_source, openbao, postgres_pool
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
+from snapshot_ingest.ports_in_code import (
+    NONE_REPLACED,
+    OF_OPENBAO,
+    OF_POSTGRES,
+    Ports,
+    check_ports,
+    is_floor_source,
+    is_needed,
+)
 from snapshot_ingest.readiness import Readiness
-from snapshot_ingest.settings import CipherFormat, DigestKind, Settings
+from snapshot_ingest.settings import CipherFormat, DigestKind, Settings, SettingsError
 from snapshot_json import JsonSnapshotDecoder
 from snapshot_openbao import (
     CompressedCipher,
@@ -72,20 +81,29 @@ T = TypeVar("T")
 
 @frozen(eq=False)
 class Resources:
-    """What must be opened before, and closed after, whatever uses it."""
+    """What must be opened before, and closed after, whatever uses it.
+
+    `pool` and `openbao` are None where adapters of the host answer all ports over them.
+    """
 
     source: MessageSource
-    pool: Pool
-    openbao: OpenBao
+    pool: "Pool | None"
+    openbao: OpenBao | None
     registry: CollectorRegistry
 
 
 class Container:
-    """A punq container whose answers have the type that was asked for."""
+    """A punq container whose answers have the type that was asked for.
 
-    def __init__(self) -> None:
+    What is registered for one of `ports` is not taken: the adapter handed in there answers it.
+    """
+
+    def __init__(self, ports: Ports = NONE_REPLACED) -> None:
         self._container = punq.Container()
         self._services: list[type] = []
+        self._ports = ports
+        for port, adapter in ports.items():
+            self._take(port, adapter)
 
     @property
     def services(self) -> Sequence[type]:
@@ -94,8 +112,12 @@ class Container:
 
     def register(self, service: type[T], instance: T) -> None:
         """Answers `service` with the instance."""
-        self._services.append(service)
-        self._container.register(service, instance=instance)
+        if service not in self._ports:
+            self._take(service, instance)
+
+    def answers(self, service: type) -> bool:
+        """Whether `service` can be resolved."""
+        return service in self._services
 
     def build(self, service: type[T]) -> None:
         """Answers `service` with one object of that class, its arguments resolved by type."""
@@ -107,22 +129,46 @@ class Container:
         resolved: T = self._container.resolve(service)
         return resolved
 
+    def _take(self, service: type, instance: object) -> None:
+        self._services.append(service)
+        self._container.register(service, instance=instance)
+
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, registry: CollectorRegistry
+    settings: Settings,
+    registry: CollectorRegistry,
+    *,
+    pool: "Pool | None" = None,
+    ports: Ports = NONE_REPLACED,
 ) -> AsyncIterator[Resources]:
     """Opens them without connecting: the servers may be down, and are reached on first use.
 
-    Raises `SettingsError` where a setting is missing.
+    A `pool` that is handed in stays open. What only replaced ports would need is not opened.
+    Raises `PortError`, and `SettingsError` where a setting is missing.
     """
+    check_ports(ports)
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(postgres_pool("postgres", settings.postgres))
-        bao = openbao("openbao", settings.openbao, settings, SystemClock())
-        await stack.enter_async_context(bao)
-        source = message_source(settings.nats, PostgresAckFloors(pool))
-        stack.push_async_callback(source.close)
-        yield Resources(source=source, pool=pool, openbao=bao, registry=registry)
+        if pool is None and is_needed(OF_POSTGRES, ports):
+            pool = await stack.enter_async_context(postgres_pool("postgres", settings.postgres))
+        bao = None
+        if is_needed(OF_OPENBAO, ports):
+            clock = cast("Clock", ports.get(Clock, SystemClock()))
+            bao = openbao("openbao", settings.openbao, settings, clock)
+            await stack.enter_async_context(bao)
+        source = ports.get(MessageSource)
+        if source is None:
+            source = message_source(settings.nats, _floors(pool, ports))
+            stack.push_async_callback(source.close)
+        yield Resources(
+            source=cast("MessageSource", source), pool=pool, openbao=bao, registry=registry
+        )
+
+
+def _floors(pool: "Pool | None", ports: Ports) -> AckFloors | None:
+    if AckFloors in ports:
+        return cast("AckFloors", ports[AckFloors])
+    return None if pool is None else PostgresAckFloors(pool)
 
 
 # Every protocol is a key here, which mypy calls an abstract class: hence each `type-abstract`.
@@ -133,38 +179,30 @@ def compose(
     watchers: Sequence[Metrics] = (),
     listeners: Sequence[SnapshotListener] = (),
     policy: Callable[[IngestPolicy], IngestPolicy] = lambda given: given,
+    ports: Ports = NONE_REPLACED,
 ) -> Container:
     """Wires everything; `watchers` are told of each event beside Prometheus.
 
-    `policy` may change that of the settings.
+    `policy` may change that of the settings, and `ports` answer ports in place of our adapters.
 
     Raises `MetricNameTaken` if the registry has one of the names.
     """
-    container = Container()
-    clock = SystemClock()
-    container.register(Clock, clock)  # type: ignore[type-abstract]
+    container = Container(ports)
+    container.register(Clock, SystemClock())  # type: ignore[type-abstract]
+    clock = container.resolve(Clock)  # type: ignore[type-abstract]
     container.register(MessageSource, resources.source)  # type: ignore[type-abstract]
-    container.register(FloorSource, resources.source)
-    container.register(AckFloors, PostgresAckFloors(resources.pool))  # type: ignore[type-abstract]
+    if is_floor_source(resources.source):
+        container.register(FloorSource, resources.source)  # type: ignore[type-abstract]
     container.register(SnapshotDecoder, JsonSnapshotDecoder())  # type: ignore[type-abstract]
-    container.register(DeviceDirectory, PostgresDeviceDirectory(resources.pool))  # type: ignore[type-abstract]
-    container.register(HashRepository, PostgresHashRepository(resources.pool))  # type: ignore[type-abstract]
-    container.register(Quarantine, PostgresQuarantine(resources.pool))  # type: ignore[type-abstract]
-    review = PostgresQuarantineReview(resources.pool)
-    container.register(QuarantineReview, review)  # type: ignore[type-abstract]
-    container.register(WaitingMessages, PostgresWaitingMessages(resources.pool))  # type: ignore[type-abstract]
-    transit = TransitCipher(resources.openbao, clock, mount=settings.openbao.mount)
-    cipher = configuration_cipher(settings, settings.cipher.format, resources.openbao, clock)
-    container.register(Cipher, cipher)  # type: ignore[type-abstract]
-    quarantine_cipher = SealedBodyCipher(transit, resources.openbao.threads)
-    container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
-    # This login may open what waits and the digest key, and nothing else: OpenBao sees to that.
-    decryptor = TransitDecryptor(resources.openbao, mount=settings.openbao.mount)
-    container.register(Decryptor, decryptor)  # type: ignore[type-abstract]
-    digests = configured_digests(settings, resources.pool, resources.openbao, clock)
+    if resources.pool is not None:
+        _register_postgres(container, resources.pool)
+    if resources.openbao is not None:
+        _register_openbao(container, settings, resources.openbao, clock)
+    digests = _digests(settings, resources, clock)
     container.register(Digests, digests)  # type: ignore[type-abstract]
-    container.register(Resealer, SealedBodyResealer(decryptor, transit))  # type: ignore[type-abstract]
-    metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
+    prometheus = PrometheusMetrics(resources.registry)
+    container.register(PrometheusMetrics, prometheus)
+    metrics = MetricsFanOut([prometheus, *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
     container.register(Extension, Extension(resources.source, clock))
@@ -173,9 +211,34 @@ def compose(
     container.register(WorkerLimits, settings.worker.limits)
     for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness):
         container.build(service)
-    for watch in (BacklogWatch, FloorWatch, Grace, WaitingSweep):
+    for watch in (BacklogWatch, Grace, WaitingSweep):
         container.build(watch)
+    if container.answers(FloorSource):
+        container.build(FloorWatch)
     return container
+
+
+def _register_postgres(container: Container, pool: Pool) -> None:
+    container.register(AckFloors, PostgresAckFloors(pool))  # type: ignore[type-abstract]
+    container.register(DeviceDirectory, PostgresDeviceDirectory(pool))  # type: ignore[type-abstract]
+    container.register(HashRepository, PostgresHashRepository(pool))  # type: ignore[type-abstract]
+    container.register(Quarantine, PostgresQuarantine(pool))  # type: ignore[type-abstract]
+    container.register(QuarantineReview, PostgresQuarantineReview(pool))  # type: ignore[type-abstract]
+    container.register(WaitingMessages, PostgresWaitingMessages(pool))  # type: ignore[type-abstract]
+
+
+def _register_openbao(
+    container: Container, settings: Settings, openbao: OpenBao, clock: Clock
+) -> None:
+    transit = TransitCipher(openbao, clock, mount=settings.openbao.mount)
+    cipher = configuration_cipher(settings, settings.cipher.format, openbao, clock)
+    container.register(Cipher, cipher)  # type: ignore[type-abstract]
+    quarantine_cipher = SealedBodyCipher(transit, openbao.threads)
+    container.register(QuarantineCipher, quarantine_cipher)  # type: ignore[type-abstract]
+    # This login may open what waits and the digest key, and nothing else: OpenBao sees to that.
+    decryptor = TransitDecryptor(openbao, mount=settings.openbao.mount)
+    container.register(Decryptor, decryptor)  # type: ignore[type-abstract]
+    container.register(Resealer, SealedBodyResealer(decryptor, transit))  # type: ignore[type-abstract]
 
 
 def configuration_cipher(
@@ -200,6 +263,18 @@ def configured_digests(settings: Settings, pool: Pool, openbao: OpenBao, clock: 
             return PlainDigests(PostgresDigestKeys(pool))
         case DigestKind.KEYED:
             return keyed_digests(settings, pool, openbao, clock)
+
+
+def _digests(settings: Settings, resources: Resources, clock: Clock) -> Digests:
+    if resources.pool is not None and resources.openbao is not None:
+        return configured_digests(settings, resources.pool, resources.openbao, clock)
+    if settings.digest is DigestKind.KEYED:
+        raise SettingsError(
+            "digest = keyed, and the host's adapters answer all ports of PostgreSQL or OpenBao",
+            expected="both of them, which keep the digests' key",
+            next_step='hand in `Digests` too, or set digest = "plain"',
+        )
+    return PlainDigests(None if resources.pool is None else PostgresDigestKeys(resources.pool))
 
 
 def keyed_digests(settings: Settings, pool: Pool, openbao: OpenBao, clock: Clock) -> KeyedDigests:

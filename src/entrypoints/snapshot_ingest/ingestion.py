@@ -14,9 +14,12 @@ from snapshot_domain.worker import Worker
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container, compose, open_resources
 from snapshot_ingest.floor_watch import FloorWatch
+from snapshot_ingest.ports_in_code import NONE_REPLACED, Ports
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import Settings
 from snapshot_ingest.settings.transport import insecure_sections
+from snapshot_postgres import Pool
+from snapshot_prometheus import PrometheusMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +32,15 @@ class Ingestion:
         self._worker = container.resolve(Worker)
         self._readiness = container.resolve(Readiness)
         self._backlog_watch = container.resolve(BacklogWatch)
-        self._floor_watch = container.resolve(FloorWatch)
+        self._floor_watch = container.resolve(FloorWatch) if container.answers(FloorWatch) else None
         self._waiting_sweep = container.resolve(WaitingSweep)
         self._sweeping: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Ingests until `stop` is called, and returns when everything in hand is settled."""
-        watches = (self._backlog_watch, self._floor_watch)
-        watching = [asyncio.create_task(watch.run()) for watch in watches]
+        watching = [asyncio.create_task(self._backlog_watch.run())]
+        if self._floor_watch is not None:
+            watching.append(asyncio.create_task(self._floor_watch.run()))
         self._sweeping = asyncio.create_task(self._waiting_sweep.run())
         try:
             await self._worker.run()
@@ -80,20 +84,29 @@ async def open_ingestion(
     registry: CollectorRegistry | None = None,
     watchers: Sequence[Metrics] = (),
     listeners: Sequence[SnapshotListener] = (),
+    pool: "Pool | None" = None,
+    ports: Ports = NONE_REPLACED,
 ) -> AsyncIterator[Ingestion]:
     """Ingestion with its connections, which are closed when the block ends.
 
-    `watchers` are told of every event, `listeners` of every stored snapshot.
+    `watchers` are told of every event, `listeners` of every stored snapshot. A `pool` of the
+    host is used in place of one of our own and stays open; `ports` are answered by adapters of
+    the host.
 
     No server needs to be up: each is reached when it is needed, and again when it comes back.
-    Raises `SettingsError` if the settings are not enough to begin with.
+    Raises `SettingsError` if the settings are not enough to begin with, `PortError` for a port
+    that cannot be answered, and `MetricNameTaken` if the registry has one of the names.
     """
     for section in insecure_sections(settings):
         logger.warning(
             "%s.insecure = true: whoever is on the network may read along; expected TLS", section
         )
     registry = registry or CollectorRegistry()
-    async with open_resources(settings, registry) as resources:
-        yield Ingestion(
-            compose(settings, resources, watchers=watchers, listeners=listeners), registry
+    async with open_resources(settings, registry, pool=pool, ports=ports) as resources:
+        container = compose(
+            settings, resources, watchers=watchers, listeners=listeners, ports=ports
         )
+        try:
+            yield Ingestion(container, registry)
+        finally:
+            container.resolve(PrometheusMetrics).close()

@@ -22,7 +22,7 @@ async def run(settings: Settings) -> None:
     with stop_signals(at_second=lambda: leave_within(_HURRIED_SECONDS)) as stopping:
         async with (
             open_ingestion(settings) as ingestion,
-            serving(http_app(ingestion.registry, ingestion.faults), settings.http) as url,
+            serving(http_app(lambda: ingestion.registry, ingestion.faults), settings.http) as url,
         ):
             logger.info("ingesting; metrics, health and readiness are at %s", url)
             collect_rarely()

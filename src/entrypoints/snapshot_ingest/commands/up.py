@@ -95,7 +95,7 @@ class _Run:
         tally = Tally()
         async with AsyncExitStack() as stack:
             ingestion = await stack.enter_async_context(open_ingestion(settings, watchers=[tally]))
-            app = http_app(ingestion.registry, ingestion.faults)
+            app = http_app(lambda: ingestion.registry, ingestion.faults)
             url = await stack.enter_async_context(serving(app, settings.http))
             client = await stack.enter_async_context(_nats_client(self.ready))
             looking = message_source(settings.nats)

@@ -9,15 +9,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+Registry = Callable[[], CollectorRegistry]
 Faults = Callable[[], Awaitable[Mapping[str, str]]]
 
 
-def http_app(registry: CollectorRegistry, faults: Faults) -> Starlette:
-    """The app over a registry of metrics and a look at what is not ready."""
+def http_app(registry: Registry, faults: Faults) -> Starlette:
+    """The app over a registry of metrics and a look at what is not ready.
+
+    Both are asked anew for each request.
+    """
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        return Response(encode(registry()), headers={"content-type": content_type})
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("alive\n")
