@@ -42,7 +42,7 @@ run: .venv/installed ## see it work: real servers, a made-up fleet, a summary; a
 check: .venv/installed ## lint, types, the direction of dependencies, and where content may go
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src tests
+	$(BIN)/mypy src tests examples
 	$(BIN)/lint-imports
 	PYTHONPATH=tests $(BIN)/python -m secrecy_check
 

@@ -34,6 +34,7 @@ _PROMISED = {
     "postgres": ["snapshot_postgres"],
     "openbao": ["snapshot_openbao"],
     "prometheus": ["snapshot_prometheus"],
+    "embed": [*_STANDALONE, "snapshot_ingest.hosting"],
     "cli": [*_STANDALONE, "snapshot_ingest"],
     "stack": ["snapshot_ingest.stack"],
     "testing": ["snapshot_conformance"],

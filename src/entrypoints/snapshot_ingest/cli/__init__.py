@@ -95,6 +95,9 @@ def up(
         list[Path] | None, typer.Option(metavar="PATH", help="Publish files; may be repeated.")
     ] = None,
     until_idle: Annotated[bool, typer.Option(help="End when everything is settled.")] = False,
+    worker: Annotated[
+        bool, typer.Option(help="Ingest; without, that is left to whoever connects.")
+    ] = True,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
     nats_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
     postgres_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
@@ -121,6 +124,7 @@ def up(
         seed=seed,
         publish=publish or [],
         until_idle=until_idle,
+        with_worker=worker,
         as_json=json,
         overrides=before.overrides,
     )

@@ -53,6 +53,7 @@ class UpOptions:
     seed: int
     publish: Sequence[Path]
     until_idle: bool
+    with_worker: bool
     as_json: bool
     overrides: Sequence[str]
 
@@ -73,21 +74,21 @@ async def up(options: UpOptions, log_level: str) -> None:
         async with EmbeddedStack(directory, ports=options.ports) as stack:
             _log_to(directory / "logs" / "snapshot-ingest.log", log_level)
             ready = await set_up(directory, stack.addresses, options.overrides)
-            summary = await _Run(ready, workload, directory, console, stopping).until_done(
-                until_idle=options.until_idle
-            )
+            run = _Run(ready, workload, directory, console, stopping, options.with_worker)
+            summary = await run.until_done(until_idle=options.until_idle)
     _print(summary, as_json=options.as_json)
 
 
 @frozen(eq=False)
 class _Run:
-    """One run of the worker on a stack that is ready."""
+    """One run on a stack that is ready: with a worker, or beside somebody else's."""
 
     ready: ReadyStack
     workload: Workload
     directory: Path
     console: Console
     stopping: asyncio.Event
+    with_worker: bool
 
     async def until_done(self, *, until_idle: bool) -> Summary:
         """Registers, ingests and publishes; returns what became of everything."""
@@ -135,9 +136,12 @@ class _Run:
         """Publishes while the worker ingests, until it is idle or told to stop."""
         publisher = PacedPublisher(SnapshotPublisher(client), looking, SystemClock())
         publishing = asyncio.create_task(self._publish(publisher, looking, until_idle=until_idle))
-        async with ingestion.running() as working:
+        async with AsyncExitStack() as stack:
+            at_work = [publishing]
+            if self.with_worker:
+                at_work.append(await stack.enter_async_context(ingestion.running()))
             try:
-                await first_of(self.stopping, working, publishing)
+                await first_of(self.stopping, *at_work)
             finally:
                 accounts.stop_clock()
                 await cancel(publishing)
@@ -151,9 +155,13 @@ class _Run:
         else:
             await self.stopping.wait()
 
+    @property
+    def _doing(self) -> str:
+        return "ingesting" if self.with_worker else "leaving to others"
+
     def _greet(self, url: str) -> None:
         self.console.print(
-            f"ingesting {self.workload.message_count or 'whatever comes'}; "
+            f"{self._doing} {self.workload.message_count or 'whatever comes'}; "
             f"metrics at {url}/metrics; connect with {self.directory / 'stack.json'}",
             highlight=False,
             soft_wrap=True,

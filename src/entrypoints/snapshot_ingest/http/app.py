@@ -31,10 +31,10 @@ def http_app(registry: Registry, faults: Faults) -> Starlette:
         body = {"ready": not found, "faults": dict(found)}
         return JSONResponse(body, status_code=503 if found else 200)
 
+    endpoints = {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz}
+    # Litestar asks what is mounted with a slash at the end.
     return Starlette(
         routes=[
-            Route("/metrics", metrics),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
+            Route(path + end, endpoint) for path, endpoint in endpoints.items() for end in ("", "/")
         ]
     )
