@@ -20,6 +20,7 @@ from snapshot_postgres import (
     PostgresHashRepository,
     PostgresQuarantine,
     PostgresQuarantineReview,
+    PostgresStoredSnapshots,
     grant_ingest_role,
     migrate,
     open_pool,
@@ -101,6 +102,11 @@ class PostgresWorld:
     @quarantine.default
     def _make_quarantine(self) -> PostgresQuarantine:
         return PostgresQuarantine(self.pool)
+
+    @property
+    def stored_snapshots(self) -> PostgresStoredSnapshots:
+        """What was stored, as the ingest role reads it."""
+        return PostgresStoredSnapshots(self.pool)
 
     @property
     def review(self) -> PostgresQuarantineReview:

@@ -26,6 +26,7 @@ from snapshot_postgres.quarantine_review import PostgresQuarantineReview
 from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
 from snapshot_postgres.roles import grant_ingest_role, grant_operator_role, grant_reader_role
 from snapshot_postgres.status import PostgresStatus, StoreStatus
+from snapshot_postgres.stored_snapshots import PostgresStoredSnapshots
 from snapshot_postgres.stored_texts import PostgresStoredTexts
 from snapshot_postgres.tenant_records import PostgresTenantRecords
 from snapshot_postgres.tenant_rows import PostgresTenantRows
@@ -43,6 +44,7 @@ __all__ = [
     "PostgresQuarantineReview",
     "PostgresSnapshotReader",
     "PostgresStatus",
+    "PostgresStoredSnapshots",
     "PostgresStoredTexts",
     "PostgresTenantRecords",
     "PostgresTenantRows",

@@ -68,6 +68,7 @@ _KIND_BY_SQLSTATE = {
     "SI002": FaultKind.MISCONFIGURED,  # our own: keyed digests whose key is gone
     "SI003": FaultKind.MISCONFIGURED,  # our own: a migration with another database's key
     OTHER_ISOLATION: FaultKind.MISCONFIGURED,
+    "SI005": FaultKind.MISCONFIGURED,  # our own: a position of another database
 }
 """By SQLSTATE or its class, the longer first. What is not here (08, 25006, 53, 57, 58, XX and
 what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
@@ -83,6 +84,7 @@ _NEXT_STEP_BY_SQLSTATE = {
     "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "SI002": "restore the row of snapshot_ingest.digest_keys: without it no text is known again",
     "SI003": "see that [postgres] and [operator.postgres] name the same database",
+    "SI005": "see docs/how-to/listen.md, which says what to do with positions after a restore",
     "client": "check the connection's settings, above all the address and ca_file",
 }
 

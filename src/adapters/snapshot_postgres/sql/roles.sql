@@ -36,7 +36,7 @@ GRANT SELECT, INSERT ON public.router_config_snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.heads, snapshot_ingest.snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.quarantine TO %1$I;
 GRANT EXECUTE ON FUNCTION snapshot_ingest.forget_settled TO %1$I;
-GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors TO %1$I;
+GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors, snapshot_ingest.positions TO %1$I;
 GRANT SELECT, INSERT ON snapshot_ingest.data_keys, snapshot_ingest.digest_keys TO %1$I;
 GRANT SELECT ON snapshot_ingest.migrations TO %1$I;
 
