@@ -14,6 +14,7 @@ one transaction only.
 """
 
 from snapshot_postgres.ack_floors import PostgresAckFloors
+from snapshot_postgres.backfill import Backfill, Filled
 from snapshot_postgres.connecting import connected
 from snapshot_postgres.device_directory import PostgresDeviceDirectory
 from snapshot_postgres.digest_keys import PostgresDigestKeys
@@ -33,7 +34,9 @@ from snapshot_postgres.tenant_rows import PostgresTenantRows
 from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
 __all__ = [
+    "Backfill",
     "Connection",
+    "Filled",
     "Pool",
     "PostgresAckFloors",
     "PostgresDeviceDirectory",
