@@ -55,7 +55,7 @@ async def fresh_database(cluster_dsn: str) -> AsyncIterator[Database]:
     name = f"test_{uuid4().hex[:12]}"
     await _execute(cluster_dsn, f"CREATE DATABASE {name}")
     dsn = urlunsplit(urlsplit(cluster_dsn)._replace(path=f"/{name}"))
-    async with await open_pool(dsn, max_size=4) as admin:
+    async with await open_pool(dsn, max_size=4, application_name="tests") as admin:
         yield Database(name, dsn, admin)
     await _execute(cluster_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 

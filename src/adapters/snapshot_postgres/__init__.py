@@ -31,12 +31,14 @@ from snapshot_postgres.stored_snapshots import PostgresStoredSnapshots
 from snapshot_postgres.stored_texts import PostgresStoredTexts
 from snapshot_postgres.tenant_records import PostgresTenantRecords
 from snapshot_postgres.tenant_rows import PostgresTenantRows
+from snapshot_postgres.uninstall import Installed, look_at_installation, uninstall
 from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
 __all__ = [
     "Backfill",
     "Connection",
     "Filled",
+    "Installed",
     "Pool",
     "PostgresAckFloors",
     "PostgresDeviceDirectory",
@@ -58,6 +60,8 @@ __all__ = [
     "grant_ingest_role",
     "grant_operator_role",
     "grant_reader_role",
+    "look_at_installation",
     "migrate",
     "open_pool",
+    "uninstall",
 ]
