@@ -75,10 +75,11 @@ what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
 
 _NEXT_STEP_BY_SQLSTATE = {
     "23502": "give the column that was added to the backend's table a default",
-    "26000": "behind a pooler in transaction mode, set statement_cache_size to 0",
+    "26000": "behind a pooler in transaction mode, open the pool with statement_cache_size=0",
     "28": "check the user, the password and pg_hba.conf",
     "3D000": "create the database or correct its name",
     "3F000": "run `snapshot-ingest migrate`",
+    "42P05": "behind a pooler in transaction mode, open the pool with statement_cache_size=0",
     "42501": "grant the role its rights, as after each `snapshot-ingest migrate`: deploy/postgres",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
     "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
