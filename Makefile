@@ -78,6 +78,10 @@ soak: .venv/installed ## MINUTES of load and faults on the real servers: nothing
 rotate: .venv/installed ## ROWS stored texts of 2 KB rewrapped, in each format, for one tenant and for 5,000; long
 	PYTHONPATH=tests $(BIN)/python -m rotating --rows $(ROWS)
 
+.PHONY: backfill
+backfill: .venv/installed ## ROWS existing rows brought into the timelines beside writers; minutes
+	PYTHONPATH=tests $(BIN)/python -m backfilling --rows $(ROWS)
+
 .PHONY: chaos
 chaos: .venv/installed ## MESSAGES real ones while FAULTS strike real servers, as SEED plans it; minutes
 	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --messages $(MESSAGES) --faults $(FAULTS)

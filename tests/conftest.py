@@ -6,7 +6,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Contracts are no test modules: without this their failed assertions would show no values.
-pytest.register_assert_rewrite("snapshot_conformance")
+pytest.register_assert_rewrite(
+    "snapshot_conformance",
+    "support.backfill_tests",
+    "support.backfill_story",
+    "support.uninstall_tests",
+)
 
 pytest_plugins = ["pytester"]
 

@@ -14,7 +14,7 @@ GRANT SELECT, INSERT ON public.router_config_snapshots TO :"role";
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.heads, snapshot_ingest.snapshots TO :"role";
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.quarantine TO :"role";
 GRANT EXECUTE ON FUNCTION snapshot_ingest.forget_settled TO :"role";
-GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors TO :"role";
+GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors, snapshot_ingest.positions TO :"role";
 GRANT SELECT, INSERT ON snapshot_ingest.data_keys, snapshot_ingest.digest_keys TO :"role";
 GRANT SELECT ON snapshot_ingest.migrations TO :"role";
 COMMIT;

@@ -14,6 +14,7 @@ GRANT SELECT, UPDATE (config_text, sha256_hash) ON public.router_config_snapshot
 GRANT SELECT, UPDATE, DELETE ON snapshot_ingest.heads, snapshot_ingest.snapshots TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON snapshot_ingest.data_keys TO :"role";
 GRANT SELECT ON snapshot_ingest.digest_keys TO :"role";
+GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.shredded_tenants TO :"role";
 GRANT SELECT (id, state, stream, stream_created_at, sequence, received_at, tenant_id),
     UPDATE (state, ciphertext) ON snapshot_ingest.quarantine TO :"role";
 GRANT SELECT ON snapshot_ingest.migrations TO :"role";

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.batch import Batch, Candidate
@@ -23,6 +23,7 @@ from snapshot_domain.model import (
     TenantId,
     configuration_aad,
 )
+from snapshot_domain.notices import notice_of
 from snapshot_domain.outcome import (
     DigestMismatched,
     Malformed,
@@ -269,13 +270,7 @@ def _encrypted(candidate: Candidate) -> EncryptedSnapshot:
 
 def _notices(batch: Batch) -> list[SnapshotNotice]:
     return [
-        SnapshotNotice(
-            # A plain digest is nobody's business where digests are keyed.
-            evolve(batch.candidates[index].key, keying=None),
-            outcome.snapshot_id,
-            outcome.previous_id,
-            outcome.next_id,
-        )
+        notice_of(_encrypted(batch.candidates[index]), outcome)
         for index, outcome in enumerate(batch.outcomes)
         if isinstance(outcome, Stored)
     ]

@@ -100,6 +100,37 @@ class SnapshotKey:
         return (self.collected_at, self.sequence)
 
 
+@frozen(order=True)
+class StoredPosition:
+    """A snapshot's place in the order in which one database stored them.
+
+    By the transaction that stored it, and within one by its id, in no meaningful order. Another
+    database's positions mean nothing here. Its text is what `parse` reads.
+    """
+
+    transaction: int
+    snapshot_id: SnapshotId
+
+    def __str__(self) -> str:
+        return f"{self.transaction}:{self.snapshot_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The position that this is the text of. Raises `ValueError` for another text."""
+        transaction, _, snapshot_id = text.partition(":")
+        return cls(int(transaction), SnapshotId(UUID(snapshot_id)))
+
+    @property
+    def before_its_transaction(self) -> "StoredPosition":
+        """The position after which all of its transaction is still to come."""
+        return StoredPosition(self.transaction, _NO_SNAPSHOT)
+
+
+_NO_SNAPSHOT = SnapshotId(UUID(int=0))
+BEFORE_ALL = StoredPosition(0, _NO_SNAPSHOT)
+"""The position after which everything is still to come."""
+
+
 class SnapshotFlag(IntFlag):
     """What is worth knowing about a stored snapshot, kept beside it."""
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from snapshot_domain.errors import Dependency
-from snapshot_domain.model import SnapshotId
+from snapshot_domain.model import BEFORE_ALL, SnapshotId, StoredPosition
 
 
 class MalformedReason(StrEnum):
@@ -31,12 +31,13 @@ class Stored:
     """A new run was stored: the device's first, a change, or a late arrival.
 
     `previous_id` and `next_id` are the runs beside it in the timeline, None at its ends; a
-    `next_id` means that the snapshot arrived late.
+    `next_id` means that the snapshot arrived late. `position` is its place in the order of storing.
     """
 
     snapshot_id: SnapshotId
     previous_id: SnapshotId | None = None
     next_id: SnapshotId | None = None
+    position: StoredPosition = field(default=BEFORE_ALL, eq=False)
 
 
 @frozen

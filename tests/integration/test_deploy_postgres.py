@@ -81,6 +81,7 @@ _FORBIDDEN = {
         "UPDATE router_config_snapshots SET config_text = 'x'",
         "DELETE FROM router_config_snapshots",
         "DELETE FROM snapshot_ingest.heads",
+        "DELETE FROM snapshot_ingest.positions",
         "DELETE FROM snapshot_ingest.quarantine",
         "UPDATE snapshot_ingest.data_keys SET wrapped_key = 'x'",
         "DELETE FROM snapshot_ingest.data_keys",

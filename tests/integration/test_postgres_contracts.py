@@ -9,6 +9,7 @@ from snapshot_conformance.ack_floors import AckFloorsContract
 from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
 from snapshot_conformance.quarantine import QuarantineContract
+from snapshot_conformance.stored_snapshots import StoredSnapshotsContract
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_postgres import PostgresAckFloors
 from support.postgres import PostgresWorld, postgres_world
@@ -22,6 +23,12 @@ async def postgres(stack: EmbeddedStack) -> AsyncIterator[PostgresWorld]:
 
 
 class TestPostgresHashRepository(HashRepositoryContract):
+    @pytest.fixture
+    async def world(self, postgres: PostgresWorld) -> PostgresWorld:
+        return postgres
+
+
+class TestPostgresStoredSnapshots(StoredSnapshotsContract):
     @pytest.fixture
     async def world(self, postgres: PostgresWorld) -> PostgresWorld:
         return postgres

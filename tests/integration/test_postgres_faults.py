@@ -19,6 +19,7 @@ from snapshot_postgres import (
     open_pool,
 )
 from support.postgres import INGEST_PASSWORD, PostgresWorld, assert_tells_nothing, postgres_world
+from support.waiting import until_true
 
 GATE = 4711
 """An advisory lock; while a test holds it, every insert of a row waits before it happens."""
@@ -268,3 +269,21 @@ async def test_a_head_that_is_deleted_while_it_is_waited_for_is_made_again(
         [answer] = await storing
     assert the_stored(answer).previous_id is None
     assert await story.texts("A") == ["A"]
+
+
+async def test_a_server_without_room_for_a_connection_is_unavailable_and_heals(
+    world: PostgresWorld,
+) -> None:
+    story = await Story(world).begin()
+    role = world.database.ingest_role
+    await world.admin.execute(f"ALTER ROLE {role} CONNECTION LIMIT 1")
+    async with world.session_of_its_own():
+        with pytest.raises(Unavailable, match="53300"):
+            await world.repository.store([story.snapshot("A", 1)])
+    await until_true(lambda: _has_no_session(world, role))
+    the_stored(await story.tell("A", 1))
+
+
+async def _has_no_session(world: PostgresWorld, role: str) -> bool:
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1"
+    return bool(await world.admin.fetchval(sessions, role) == 0)

@@ -9,7 +9,16 @@ from snapshot_domain.errors import Misconfigured
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_postgres import migrate
 from snapshot_postgres.migrate import packaged_migrations
+from snapshot_postgres.sql import query, script
 from support.postgres import Database, fresh_database
+
+_A_RUN = """
+INSERT INTO snapshot_ingest.snapshots
+    (snapshot_id, device_id, tenant_id, digest, collected_at, sequence, last_seen,
+     last_seen_sequence, plaintext_bytes, stored_bytes, format, flags)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+    decode(repeat('00', 32), 'hex'), now(), 1, now(), 1, 1, 1, 'transit', 0)
+"""
 
 ALL = [step.name for step in packaged_migrations()]
 
@@ -153,3 +162,22 @@ async def test_nothing_of_ours_hangs_on_the_backends_tables(database: Database) 
     with_us = await dependants()
     await database.admin.execute("DROP SCHEMA snapshot_ingest CASCADE")
     assert await dependants() == with_us
+
+
+async def test_positions_come_to_a_table_that_is_there_without_writing_it_anew(
+    database: Database,
+) -> None:
+    [positions] = [step for step in packaged_migrations() if step.name == "0019_positions"]
+    admin = database.admin
+    await admin.execute(script("backend_tables.sql"))
+    await admin.execute(query("ensure_record", "migrating.sql"))
+    for step in packaged_migrations()[: ALL.index(positions.name)]:
+        await admin.execute(step.sql)
+    await admin.execute(_A_RUN)
+    file = "SELECT pg_relation_filenode('snapshot_ingest.snapshots')"
+    before = await admin.fetchval(file)
+    await admin.execute(positions.sql)
+    await admin.execute(_A_RUN)
+    assert await admin.fetchval(file) == before
+    rows = await admin.fetch("SELECT stored_in IS NULL AS old FROM snapshot_ingest.snapshots")
+    assert [row["old"] for row in rows] == [True, False]

@@ -87,6 +87,7 @@ async def test_a_second_grant_changes_the_password(
         "DELETE FROM router_config_snapshots",
         "TRUNCATE router_config_snapshots",
         "DELETE FROM snapshot_ingest.snapshots",
+        "DELETE FROM snapshot_ingest.positions",
         "DELETE FROM snapshot_ingest.quarantine",
         "INSERT INTO snapshot_ingest.migrations VALUES ('x', 'x')",
         "CREATE TABLE snapshot_ingest.mine ()",

@@ -36,6 +36,7 @@ from snapshot_postgres import (
     PostgresQuarantine,
     connected,
     grant_ingest_role,
+    look_at_installation,
     migrate,
     open_pool,
 )
@@ -90,6 +91,10 @@ class _BrokenConnection:
     def terminate(self) -> None:
         """A cancelled statement ends its connection."""
 
+    def get_server_pid(self) -> int:
+        """The session, by what the connection was told."""
+        return 7
+
 
 @define(repr=False)
 class _BrokenPool:
@@ -127,7 +132,7 @@ async def driver_errors(watch: SecretWatch) -> None:
 
 
 async def connecting(watch: SecretWatch) -> None:
-    """Every class while a connection is made, a pool is filled, or the schema is."""
+    """Every class while a connection is made, a pool is filled, or the schema comes or goes."""
     password = watch.canary.text
     for error in _errors(password):
         connection = cast("Connection", _BrokenConnection(error))
@@ -139,8 +144,13 @@ async def connecting(watch: SecretWatch) -> None:
                 await open_pool(_DSN, password=password)
             async with watch.keeping_errors(), connected(_DSN, password=password):
                 pass
+        with patch("asyncpg.connect", _giving(connection)):
+            async with watch.keeping_errors(), connected(_DSN, password=password):
+                pass
         async with watch.keeping_errors():
             await migrate(connection)
+        async with watch.keeping_errors():
+            await look_at_installation(connection)
         async with watch.keeping_errors():
             await grant_ingest_role(connection, "role", f"p-{password.partition('§')[0]}")
 
@@ -205,6 +215,13 @@ def _failing(error: BaseException) -> Callable[..., Awaitable[NoReturn]]:
         raise error
 
     return fail
+
+
+def _giving(connection: Connection) -> Callable[..., Awaitable[Connection]]:
+    async def give(*_: object, **__: object) -> Connection:
+        return connection
+
+    return give
 
 
 def _digest_swap(snapshot: EncryptedSnapshot) -> DigestSwap:

@@ -20,6 +20,7 @@ from snapshot_postgres import (
     PostgresHashRepository,
     PostgresQuarantine,
     PostgresQuarantineReview,
+    PostgresStoredSnapshots,
     grant_ingest_role,
     migrate,
     open_pool,
@@ -54,7 +55,7 @@ async def fresh_database(cluster_dsn: str) -> AsyncIterator[Database]:
     name = f"test_{uuid4().hex[:12]}"
     await _execute(cluster_dsn, f"CREATE DATABASE {name}")
     dsn = urlunsplit(urlsplit(cluster_dsn)._replace(path=f"/{name}"))
-    async with await open_pool(dsn, max_size=4) as admin:
+    async with await open_pool(dsn, max_size=4, application_name="tests") as admin:
         yield Database(name, dsn, admin)
     await _execute(cluster_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -101,6 +102,11 @@ class PostgresWorld:
     @quarantine.default
     def _make_quarantine(self) -> PostgresQuarantine:
         return PostgresQuarantine(self.pool)
+
+    @property
+    def stored_snapshots(self) -> PostgresStoredSnapshots:
+        """What was stored, as the ingest role reads it."""
+        return PostgresStoredSnapshots(self.pool)
 
     @property
     def review(self) -> PostgresQuarantineReview:

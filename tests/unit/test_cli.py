@@ -25,7 +25,10 @@ __all__ = ["unchanged_logging"]
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
-COMMANDS = ["run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"]
+COMMANDS = [
+    *("run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"),
+    "uninstall",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +190,7 @@ def test_up_may_be_tuned(command: CommandLine) -> None:
         (("show", "x"), 1, "'x' is no UUID"),
         (("show", DEVICE), 1, "reader.postgres.dsn is not set"),
         (("migrate",), 1, "admin.postgres.dsn is not set"),
+        (("uninstall",), 1, "admin.postgres.dsn is not set"),
         (("run",), 1, "postgres.dsn is not set"),
         (("--config", "missing.toml", "run"), 1, "missing.toml: there is none"),
         (("--set", "bogus=1", "run"), 1, "there is no setting 'bogus'"),

@@ -10,6 +10,7 @@ from snapshot_conformance.hash_repository import HashRepositoryContract
 from snapshot_conformance.keyed_digests import KeyedDigestsContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_conformance.repository_world import RawRow, RawRun, Story
+from snapshot_conformance.stored_snapshots import StoredSnapshotsContract
 from snapshot_conformance.stored_texts import StoredTextsContract
 from snapshot_domain.model import DeviceId, SnapshotFlag, SnapshotId, TenantId
 from snapshot_domain.ports import QuarantinedMessage
@@ -19,6 +20,7 @@ from snapshot_memory import (
     MemoryDigestRecords,
     MemoryHashRepository,
     MemoryQuarantine,
+    MemoryStoredSnapshots,
     MemoryStoredTexts,
 )
 
@@ -30,6 +32,7 @@ class _MemoryStores:
         self.directory = MemoryDeviceDirectory()
         self.repository = MemoryHashRepository(self.directory)
         self.stored_texts = MemoryStoredTexts(self.repository)
+        self.stored_snapshots = MemoryStoredSnapshots(self.repository)
         self.digest_keys = MemoryDigestKeys(self.repository)
         self.digest_records = MemoryDigestRecords(self.repository)
         self.quarantine = MemoryQuarantine()
@@ -89,6 +92,12 @@ class TestMemoryHashRepository(HashRepositoryContract):
 
 
 class TestMemoryDeviceDirectory(DeviceDirectoryContract):
+    @pytest.fixture
+    async def world(self) -> _MemoryStores:
+        return _MemoryStores()
+
+
+class TestMemoryStoredSnapshots(StoredSnapshotsContract):
     @pytest.fixture
     async def world(self) -> _MemoryStores:
         return _MemoryStores()

@@ -23,6 +23,7 @@ from snapshot_memory.resealer import MemoryResealer
 from snapshot_memory.rewrapper import MemoryRewrapper
 from snapshot_memory.snapshot_decoder import MemorySnapshotDecoder
 from snapshot_memory.snapshot_listener import MemorySnapshotListener
+from snapshot_memory.stored_snapshots import MemoryStoredSnapshots
 from snapshot_memory.stored_texts import MemoryStoredTexts
 from snapshot_memory.waiting_messages import MemoryWaitingMessages
 
@@ -45,6 +46,7 @@ __all__ = [
     "MemoryRewrapper",
     "MemorySnapshotDecoder",
     "MemorySnapshotListener",
+    "MemoryStoredSnapshots",
     "MemoryStoredTexts",
     "MemoryWaitingMessages",
     "Run",

@@ -19,6 +19,7 @@ from snapshot_domain.model import (
     SnapshotFlag,
     SnapshotId,
     SnapshotKey,
+    StoredPosition,
     TenantId,
     WrappedDigestKey,
     WrappedKey,
@@ -41,6 +42,15 @@ class Run:
     end: Position
     flags: SnapshotFlag
     digest_key_id: DigestKeyId | None = None
+    stored_in: int = 0
+    plaintext_bytes: int = 0
+    stored_bytes: int = 0
+    format: str = ""
+
+    @property
+    def position(self) -> StoredPosition:
+        """Its place in the order of storing."""
+        return StoredPosition(self.stored_in, self.snapshot_id)
 
 
 @frozen
@@ -66,6 +76,7 @@ class MemoryHashRepository:
     timelines: dict[DeviceId, list[Run]] = field(factory=dict)
     data_keys: dict[DataKeyId, WrappedKey] = field(factory=dict)
     digest_key: WrappedDigestKey | None = None
+    transactions: int = 0
     _numbers: "count[int]" = field(factory=lambda: count(1))
 
     async def unchanged(self, keys: Sequence[SnapshotKey]) -> Sequence[bool]:
@@ -75,6 +86,7 @@ class MemoryHashRepository:
     async def store(self, batch: Sequence[EncryptedSnapshot]) -> Sequence[StoreAnswer]:
         """See HashRepository."""
         self._refuse_other_keys(batch)
+        self.transactions += 1
         answers: dict[int, StoreAnswer] = {}
         for index in sorted(range(len(batch)), key=lambda index: batch[index].key.position):
             answers[index] = self._store_one(batch[index])
@@ -120,7 +132,7 @@ class MemoryHashRepository:
         if run is not None and key.position < run.end:
             self._split(key.device_id, run)
         key_id = None if key.keying is None else key.keying.key_id
-        return self._add(key, snapshot.ciphertext, snapshot.flags, key_id)
+        return self._add(key, snapshot.ciphertext, snapshot.flags, key_id, snapshot.plaintext_bytes)
 
     def _split(self, device: DeviceId, run: Run) -> None:
         """The run's text came back at its end: that is a run of its own from now on."""
@@ -129,7 +141,7 @@ class MemoryHashRepository:
             collected_at, sequence = run.end
             copy_key = SnapshotKey(device, run.tenant_id, collected_at, sequence, run.digest)
             flags = run.flags | SnapshotFlag.COPY
-            self._add(copy_key, row.ciphertext, flags, run.digest_key_id)
+            self._add(copy_key, row.ciphertext, flags, run.digest_key_id, run.plaintext_bytes)
         run.end = run.start
 
     def _add(
@@ -138,6 +150,7 @@ class MemoryHashRepository:
         ciphertext: Ciphertext,
         flags: SnapshotFlag,
         digest_key_id: DigestKeyId | None,
+        plaintext_bytes: int,
     ) -> Stored:
         snapshot_id = SnapshotId(UUID(int=next(self._numbers)))
         self.keep_data_key(ciphertext)
@@ -149,12 +162,17 @@ class MemoryHashRepository:
         run = Run(
             *(snapshot_id, key.tenant_id, key.digest, key.position, key.position, flags),
             digest_key_id=digest_key_id,
+            stored_in=self.transactions,
+            plaintext_bytes=plaintext_bytes,
+            stored_bytes=len(ciphertext.text),
+            format=ciphertext.format,
         )
         timeline.insert(place, run)
         return Stored(
             snapshot_id,
             previous_id=timeline[place - 1].snapshot_id if place > 0 else None,
             next_id=timeline[place + 1].snapshot_id if place + 1 < len(timeline) else None,
+            position=run.position,
         )
 
     def _place_of(self, key: SnapshotKey) -> int:

@@ -14,6 +14,7 @@ one transaction only.
 """
 
 from snapshot_postgres.ack_floors import PostgresAckFloors
+from snapshot_postgres.backfill import Backfill, Filled
 from snapshot_postgres.connecting import connected
 from snapshot_postgres.device_directory import PostgresDeviceDirectory
 from snapshot_postgres.digest_keys import PostgresDigestKeys
@@ -27,13 +28,18 @@ from snapshot_postgres.quarantine_review import PostgresQuarantineReview
 from snapshot_postgres.reader import PostgresSnapshotReader, StoredSnapshot
 from snapshot_postgres.roles import grant_ingest_role, grant_operator_role, grant_reader_role
 from snapshot_postgres.status import PostgresStatus, StoreStatus
+from snapshot_postgres.stored_snapshots import PostgresStoredSnapshots
 from snapshot_postgres.stored_texts import PostgresStoredTexts
 from snapshot_postgres.tenant_records import PostgresTenantRecords
 from snapshot_postgres.tenant_rows import PostgresTenantRows
+from snapshot_postgres.uninstall import Installed, look_at_installation, uninstall
 from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
 __all__ = [
+    "Backfill",
     "Connection",
+    "Filled",
+    "Installed",
     "Pool",
     "PostgresAckFloors",
     "PostgresDeviceDirectory",
@@ -44,6 +50,7 @@ __all__ = [
     "PostgresQuarantineReview",
     "PostgresSnapshotReader",
     "PostgresStatus",
+    "PostgresStoredSnapshots",
     "PostgresStoredTexts",
     "PostgresTenantRecords",
     "PostgresTenantRows",
@@ -55,6 +62,8 @@ __all__ = [
     "grant_operator_role",
     "grant_reader_role",
     "host_pool",
+    "look_at_installation",
     "migrate",
     "open_pool",
+    "uninstall",
 ]

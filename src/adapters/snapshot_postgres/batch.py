@@ -5,7 +5,14 @@ from uuid import UUID
 
 import asyncpg
 
-from snapshot_domain.model import Ciphertext, Digest, EncryptedSnapshot, SnapshotId, SnapshotKey
+from snapshot_domain.model import (
+    Ciphertext,
+    Digest,
+    EncryptedSnapshot,
+    SnapshotId,
+    SnapshotKey,
+    StoredPosition,
+)
 from snapshot_domain.outcome import AlreadyStored, Orphaned, Stored, Unchanged
 from snapshot_domain.ports import NeedsCiphertext, StoreAnswer
 
@@ -77,11 +84,13 @@ def answer_of(row: asyncpg.Record) -> StoreAnswer:
     if row["answer"] == "stored":
         return Stored(
             SnapshotId(row["snapshot_id"]),
-            previous_id=_snapshot_id(row["previous_id"]),
-            next_id=_snapshot_id(row["next_id"]),
+            previous_id=snapshot_id_of(row["previous_id"]),
+            next_id=snapshot_id_of(row["next_id"]),
+            position=StoredPosition(int(row["stored_in"]), SnapshotId(row["snapshot_id"])),
         )
     return _ANSWER_BY_NAME[row["answer"]]
 
 
-def _snapshot_id(value: UUID | None) -> SnapshotId | None:
+def snapshot_id_of(value: UUID | None) -> SnapshotId | None:
+    """The id in a column that may be null."""
     return None if value is None else SnapshotId(value)

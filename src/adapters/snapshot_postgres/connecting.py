@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
-
 from snapshot_domain.errors import Dependency
 from snapshot_postgres.errors import DRIVER_ERRORS, fault_of
 from snapshot_postgres.pool import Connection
+from snapshot_postgres.sessions import connect
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _COMMAND_TIMEOUT_SECONDS = 300.0
@@ -30,7 +29,7 @@ async def connected(dsn: str, *, password: str | None = None) -> AsyncIterator[C
 
 async def _connect(dsn: str, password: str | None) -> Connection:
     try:
-        return await asyncpg.connect(
+        connection: Connection = await connect(
             dsn,
             password=password,
             timeout=_CONNECT_TIMEOUT_SECONDS,
@@ -38,4 +37,6 @@ async def _connect(dsn: str, password: str | None) -> Connection:
         )
     except DRIVER_ERRORS as error:
         fault = fault_of(error)
+    else:
+        return connection
     raise fault.as_error(Dependency.REPOSITORY)

@@ -68,21 +68,24 @@ _KIND_BY_SQLSTATE = {
     "SI002": FaultKind.MISCONFIGURED,  # our own: keyed digests whose key is gone
     "SI003": FaultKind.MISCONFIGURED,  # our own: a migration with another database's key
     OTHER_ISOLATION: FaultKind.MISCONFIGURED,
+    "SI005": FaultKind.MISCONFIGURED,  # our own: a position of another database
 }
 """By SQLSTATE or its class, the longer first. What is not here (08, 25006, 53, 57, 58, XX and
 what nobody thought of) is UNAVAILABLE: the message stays on the stream."""
 
 _NEXT_STEP_BY_SQLSTATE = {
     "23502": "give the column that was added to the backend's table a default",
-    "26000": "behind a pooler in transaction mode, set statement_cache_size to 0",
+    "26000": "behind a pooler in transaction mode, open the pool with statement_cache_size=0",
     "28": "check the user, the password and pg_hba.conf",
     "3D000": "create the database or correct its name",
     "3F000": "run `snapshot-ingest migrate`",
+    "42P05": "behind a pooler in transaction mode, open the pool with statement_cache_size=0",
     "42501": "grant the role its rights, as after each `snapshot-ingest migrate`: deploy/postgres",
     "42": "run `snapshot-ingest migrate`, and check that the backend's tables are there",
     "SI001": 'set digest = "keyed" for every worker: this database has a digest key',
     "SI002": "restore the row of snapshot_ingest.digest_keys: without it no text is known again",
     "SI003": "see that [postgres] and [operator.postgres] name the same database",
+    "SI005": "see docs/how-to/listen.md, which says what to do with positions after a restore",
     "client": "check the connection's settings, above all the address and ca_file",
 }
 

@@ -7,6 +7,7 @@ import asyncpg.pool
 
 from snapshot_domain.errors import Dependency
 from snapshot_postgres.errors import DRIVER_ERRORS, fault_of
+from snapshot_postgres.sessions import connect
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -34,9 +35,9 @@ async def open_pool(
     """A pool for the adapters of this package; whoever opens it closes it.
 
     With `min_size` 0 nothing is connected yet, so that a worker starts also while the
-    database is down; what is wrong then shows at the first use. Behind a pooler in transaction
-    mode `statement_cache_size` must be 0. With a larger `min_size` it raises `Misconfigured`
-    or `Unavailable` where a first connection fails.
+    database is down; what is wrong then shows at the first use. Behind a pooler, which is found
+    out, `statement_cache_size` is 0. With a larger `min_size` it raises `Misconfigured` or
+    `Unavailable` where a first connection fails.
     """
     try:
         return await asyncpg.create_pool(
@@ -49,6 +50,7 @@ async def open_pool(
             statement_cache_size=statement_cache_size,
             server_settings={"application_name": application_name},
             reset=_as_it_is,
+            connect=connect,
         )
     except DRIVER_ERRORS as error:
         fault = fault_of(error)

@@ -20,6 +20,7 @@ _RIGHTS = (
     ("snapshot_ingest.heads", "DELETE"),
     ("snapshot_ingest.snapshots", "DELETE"),
     ("snapshot_ingest.data_keys", "DELETE"),
+    ("snapshot_ingest.shredded_tenants", "INSERT"),
     APPLIED_MIGRATIONS,
 )
 
@@ -37,6 +38,8 @@ class PostgresTenantRecords:
 
     async def erase(self, tenant_id: TenantId) -> AsyncIterator[Records]:
         """See TenantRecords."""
+        # Before the devices are looked for: a backfill adds nothing more of the tenant.
+        await self._on_disk(query("mark", "shredding.sql"), tenant_id)
         rows = await self._database.ask(query("devices", "shredding.sql"), tenant_id)
         devices = [row["device_id"] for row in rows]
         for first in range(0, len(devices), _DEVICES_A_PAGE):

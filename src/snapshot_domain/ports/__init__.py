@@ -40,6 +40,7 @@ from snapshot_domain.ports.resealer import Resealer
 from snapshot_domain.ports.rewrapper import KeyVersions, Rewrapper
 from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
 from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
+from snapshot_domain.ports.stored_snapshots import StoredSnapshots
 from snapshot_domain.ports.stored_texts import DataKeySwap, StoredText, StoredTexts, TextSwap
 from snapshot_domain.ports.tenant_keys import KeyState, TenantKeys
 from snapshot_domain.ports.tenant_records import Records, TenantRecords
@@ -89,6 +90,7 @@ __all__ = [
     "SnapshotListener",
     "SnapshotNotice",
     "StoreAnswer",
+    "StoredSnapshots",
     "StoredText",
     "StoredTexts",
     "TenantKey",

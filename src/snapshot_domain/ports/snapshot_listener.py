@@ -5,17 +5,27 @@ from typing import Protocol
 
 from attrs import frozen
 
-from snapshot_domain.model import SnapshotId, SnapshotKey
+from snapshot_domain.model import DigestKeyId, SnapshotId, SnapshotKey, StoredPosition
 
 
 @frozen
 class SnapshotNotice:
-    """A snapshot was stored. `next_id` is there when it arrived late."""
+    """A snapshot was stored. `next_id` is there when it arrived late.
+
+    `next_id` may be a copy, which a split made: nobody is told of that otherwise. `digest_key_id`
+    is there if the digest is keyed; the plain one is never in a notice then. `stored_bytes` and
+    `format` are those of the ciphertext.
+    """
 
     key: SnapshotKey
     snapshot_id: SnapshotId
     previous_id: SnapshotId | None
     next_id: SnapshotId | None
+    position: StoredPosition
+    plaintext_bytes: int
+    stored_bytes: int
+    format: str
+    digest_key_id: DigestKeyId | None = None
 
 
 class SnapshotListener(Protocol):

@@ -21,10 +21,17 @@ SELECT snapshot_ingest.lock_heads(ARRAY(
 
 -- name: store_batch
 -- Decides each item, in the items' order, and keeps the data keys $12 to $14.
-SELECT answer, snapshot_id, previous_id, next_id
+SELECT answer, snapshot_id, previous_id, next_id,
+    pg_current_xact_id_if_assigned()::text AS stored_in
 FROM snapshot_ingest.store_batch(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ORDER BY item;
+
+-- name: stored_since
+-- Up to $3 snapshots that were stored after the snapshot $2 of the transaction $1.
+SELECT stored_in::text, snapshot_id, device_id, tenant_id, digest, digest_key, collected_at,
+    sequence, plaintext_bytes, stored_bytes, format, previous_id, next_id
+FROM snapshot_ingest.stored_since($1::text::xid8, $2, $3);
 
 -- name: commit_to_disk
 -- Whatever the role's default: a message is discarded once it is kept here. Whoever freezes in

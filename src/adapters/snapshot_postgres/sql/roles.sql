@@ -36,7 +36,7 @@ GRANT SELECT, INSERT ON public.router_config_snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.heads, snapshot_ingest.snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.quarantine TO %1$I;
 GRANT EXECUTE ON FUNCTION snapshot_ingest.forget_settled TO %1$I;
-GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors TO %1$I;
+GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.ack_floors, snapshot_ingest.positions TO %1$I;
 GRANT SELECT, INSERT ON snapshot_ingest.data_keys, snapshot_ingest.digest_keys TO %1$I;
 GRANT SELECT ON snapshot_ingest.migrations TO %1$I;
 
@@ -51,6 +51,7 @@ GRANT SELECT, UPDATE (config_text, sha256_hash) ON public.router_config_snapshot
 GRANT SELECT, UPDATE, DELETE ON snapshot_ingest.heads, snapshot_ingest.snapshots TO %1$I;
 GRANT SELECT, INSERT, UPDATE, DELETE ON snapshot_ingest.data_keys TO %1$I;
 GRANT SELECT ON snapshot_ingest.digest_keys TO %1$I;
+GRANT SELECT, INSERT, UPDATE ON snapshot_ingest.shredded_tenants TO %1$I;
 GRANT SELECT (id, state, stream, stream_created_at, sequence, received_at, tenant_id),
     UPDATE (state, ciphertext) ON snapshot_ingest.quarantine TO %1$I;
 GRANT SELECT ON snapshot_ingest.migrations TO %1$I;

@@ -28,6 +28,12 @@ FROM snapshot_ingest.quarantine WHERE tenant_id IS NULL AND state = 'kept';
 -- Those with a run of the tenant; a head points at one of its device's runs.
 SELECT DISTINCT device_id FROM snapshot_ingest.snapshots WHERE tenant_id = $1 ORDER BY device_id;
 
+-- name: mark
+-- Its rows of until now get no runs again (backfill.sql). Waits for a backfill's batch at work.
+INSERT INTO snapshot_ingest.shredded_tenants AS known (tenant_id, erased_at)
+VALUES ($1, clock_timestamp())
+ON CONFLICT (tenant_id) DO UPDATE SET erased_at = excluded.erased_at;
+
 -- name: erase_timelines
 SELECT heads, runs FROM snapshot_ingest.erase_timelines($1, $2);
 

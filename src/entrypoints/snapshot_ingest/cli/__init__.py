@@ -184,6 +184,22 @@ def migrate(
 
 
 @app.command()
+def uninstall(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; else only say what it would.")] = False,
+    discard_quarantine: Annotated[
+        bool, typer.Option("--discard-quarantine", help="Also while messages are kept there.")
+    ] = False,
+) -> None:
+    """Take our own schema away, and leave the backend's tables as they are."""
+    from snapshot_ingest.commands.uninstall import Uninstalling
+    from snapshot_ingest.commands.uninstall import uninstall as command
+
+    asked = Uninstalling(is_meant=yes, discard_quarantine=discard_quarantine)
+    run_to_end(command(given(context).settings(), asked))
+
+
+@app.command()
 def provision(
     context: typer.Context,
     tenant: Annotated[

@@ -48,14 +48,18 @@ class Pace:
 
     async def took(self, texts: int) -> None:
         """So many more are done; returns when the next ones may begin."""
-        self._done += texts
-        # More may come up than were counted: workers go on meanwhile.
-        self._total = max(self._total, self._done)
-        self._bar.update(self._task, completed=self._done, total=self._total)
-        self._tell()
+        self.reached(self._done + texts)
         if self._texts_per_second is not None:
             due = self._began + self._done / self._texts_per_second
             await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
+
+    def reached(self, done: int, of: int = 0) -> None:
+        """So many are done in all, out of as many as that, as far as is known by now."""
+        self._done = done
+        # More may come up than were counted: workers go on meanwhile.
+        self._total = max(self._total, self._done, of)
+        self._bar.update(self._task, completed=self._done, total=self._total)
+        self._tell()
 
     def _tell(self) -> None:
         """In lines now and then, where nobody can see a bar."""
