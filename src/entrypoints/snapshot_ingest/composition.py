@@ -15,6 +15,7 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
+from snapshot_domain.listening import Listening
 from snapshot_domain.policy import IngestPolicy
 from snapshot_domain.ports import (
     AckFloors,
@@ -24,6 +25,7 @@ from snapshot_domain.ports import (
     DeviceDirectory,
     FloorSource,
     HashRepository,
+    KeptPositions,
     MessageSource,
     Metrics,
     Quarantine,
@@ -32,6 +34,7 @@ from snapshot_domain.ports import (
     Resealer,
     SnapshotDecoder,
     SnapshotListener,
+    StoredSnapshots,
     WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
@@ -61,8 +64,10 @@ from snapshot_postgres import (
     PostgresDeviceDirectory,
     PostgresDigestKeys,
     PostgresHashRepository,
+    PostgresKeptPositions,
     PostgresQuarantine,
     PostgresQuarantineReview,
+    PostgresStoredSnapshots,
     PostgresWaitingMessages,
 )
 from snapshot_prometheus import PrometheusMetrics
@@ -167,11 +172,13 @@ def compose(
     metrics = MetricsFanOut([PrometheusMetrics(resources.registry), *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
+    container.register(StoredSnapshots, PostgresStoredSnapshots(resources.pool))  # type: ignore[type-abstract]
+    container.register(KeptPositions, PostgresKeptPositions(resources.pool))  # type: ignore[type-abstract]
     container.register(Extension, Extension(resources.source, clock))
     container.register(IngestPolicy, policy(settings.policy))
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)
-    for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness):
+    for service in (Rejection, Extension, Listening, IngestSnapshot, Intake, Worker, Readiness):
         container.build(service)
     for watch in (BacklogWatch, FloorWatch, Grace, WaitingSweep):
         container.build(watch)
