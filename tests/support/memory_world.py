@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Settlement
 from snapshot_domain.digests import KeyedDigests
+from snapshot_domain.events import ListenerFailed
 from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
@@ -114,9 +115,15 @@ class MemoryWorld:
         )
 
     async def tell_listeners(self) -> None:
-        """Returns when all that waits for them was told."""
-        telling = asyncio.ensure_future(self.use_case.listening.run())
-        await until(lambda: not self.use_case.listening.queued)
+        """Returns when all that waits for them was told, or one of them failed."""
+        listening, seen = self.use_case.listening, len(self.metrics.events)
+
+        def is_over() -> bool:
+            new = self.metrics.events[seen:]
+            return not listening.queued or any(isinstance(each, ListenerFailed) for each in new)
+
+        telling = asyncio.ensure_future(listening.run())
+        await until(is_over)
         await cancel(telling)
 
     def with_policy(self, policy: IngestPolicy) -> None:
