@@ -124,6 +124,30 @@ class IntakeResumed:
     dependency: Dependency
 
 
+@frozen
+class ListenerTold:
+    """A listener took so many notices."""
+
+    listener: str
+    notices: int
+
+
+@frozen
+class ListenerFailed:
+    """A listener failed, or could not be told: it is told again."""
+
+    listener: str
+
+
+@frozen
+class ListenerObserved:
+    """How many notices wait for a listener in memory, and whether it has yet to catch up."""
+
+    listener: str
+    queued: int
+    behind: bool
+
+
 Event: TypeAlias = (
     BatchHandled
     | InFlightChanged
@@ -135,4 +159,7 @@ Event: TypeAlias = (
     | FetchFailed
     | IntakePaused
     | IntakeResumed
+    | ListenerTold
+    | ListenerFailed
+    | ListenerObserved
 )

@@ -13,6 +13,7 @@ from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import SettlementFailed, Stage
 from snapshot_domain.extension import Extension
 from snapshot_domain.journal import Journal, logger
+from snapshot_domain.listening import Listening
 from snapshot_domain.model import (
     Ciphertext,
     DeviceId,
@@ -43,7 +44,6 @@ from snapshot_domain.ports import (
     Metrics,
     NeedsCiphertext,
     SnapshotDecoder,
-    SnapshotListener,
     SnapshotNotice,
     TenantKey,
 )
@@ -72,7 +72,7 @@ class IngestSnapshot:
     clock: Clock
     backoff: Backoff
     policy: IngestPolicy
-    listeners: Sequence[SnapshotListener] = ()
+    listening: Listening
     digests: Digests = field(factory=PlainDigests)
     journal: Journal = field(factory=Journal)
 
@@ -89,9 +89,10 @@ class IngestSnapshot:
         except asyncio.CancelledError:
             batch.give_back()
             await to_its_end(self._settle(batch))
+            self._tell_listeners(batch)
             raise
         await to_its_end(self._settle(batch))
-        await self._tell_listeners(batch)
+        self._tell_listeners(batch)
         return batch.outcomes
 
     async def _decide(self, batch: Batch) -> None:
@@ -222,14 +223,9 @@ class IngestSnapshot:
         self.metrics.record(batch.handled())
         self.journal.write(batch)
 
-    async def _tell_listeners(self, batch: Batch) -> None:
-        notices = _notices(batch) if self.listeners else []
-        if not notices:
-            return
-        for listener in self.listeners:
-            fault = await self._fault_of(listener.stored(notices))
-            if fault is not None:
-                logger.warning("a listener failed on %d notices", len(notices))
+    def _tell_listeners(self, batch: Batch) -> None:
+        if self.listening.has_listeners:
+            self.listening.put(_notices(batch))
 
 
 _NOTHING_DECIDED = Unforeseen("NothingDecided")
@@ -269,8 +265,10 @@ def _encrypted(candidate: Candidate) -> EncryptedSnapshot:
 
 
 def _notices(batch: Batch) -> list[SnapshotNotice]:
-    return [
+    """In order of time, so that of a device's late snapshots the later comes last."""
+    notices = [
         notice_of(_encrypted(batch.candidates[index]), outcome)
         for index, outcome in enumerate(batch.outcomes)
         if isinstance(outcome, Stored)
     ]
+    return sorted(notices, key=lambda notice: notice.key.position)

@@ -102,32 +102,29 @@ class SnapshotKey:
 
 @frozen(order=True)
 class StoredPosition:
-    """A snapshot's place in the order in which one database stored them.
+    """How far the snapshots of one database are meant, in the order in which it stored them.
 
-    By the transaction that stored it, and within one by its id, in no meaningful order. Another
-    database's positions mean nothing here. Its text is what `parse` reads.
+    It is the transaction that stored a snapshot: what was stored at once has one position. In
+    another database it means nothing. Its text is what `parse` reads.
     """
 
     transaction: int
-    snapshot_id: SnapshotId
 
     def __str__(self) -> str:
-        return f"{self.transaction}:{self.snapshot_id}"
+        return str(self.transaction)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The position that this is the text of. Raises `ValueError` for another text."""
-        transaction, _, snapshot_id = text.partition(":")
-        return cls(int(transaction), SnapshotId(UUID(snapshot_id)))
+        return cls(int(text))
 
     @property
-    def before_its_transaction(self) -> "StoredPosition":
-        """The position after which all of its transaction is still to come."""
-        return StoredPosition(self.transaction, _NO_SNAPSHOT)
+    def before(self) -> "StoredPosition":
+        """The position just before it."""
+        return StoredPosition(self.transaction - 1)
 
 
-_NO_SNAPSHOT = SnapshotId(UUID(int=0))
-BEFORE_ALL = StoredPosition(0, _NO_SNAPSHOT)
+BEFORE_ALL = StoredPosition(0)
 """The position after which everything is still to come."""
 
 

@@ -31,7 +31,8 @@ class Stored:
     """A new run was stored: the device's first, a change, or a late arrival.
 
     `previous_id` and `next_id` are the runs beside it in the timeline, None at its ends; a
-    `next_id` means that the snapshot arrived late. `position` is its place in the order of storing.
+    `next_id` means that the snapshot arrived late. `position` is the
+    transaction that stored it.
     """
 
     snapshot_id: SnapshotId

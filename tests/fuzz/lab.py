@@ -106,7 +106,7 @@ class Lab:
             clock=wired.clock,
             backoff=wired.backoff,
             policy=policy,
-            listeners=wired.listeners,
+            listening=wired.listening,
             words=words,
         )
         for body in bodies:

@@ -8,10 +8,11 @@ import pytest_asyncio
 from snapshot_conformance.ack_floors import AckFloorsContract
 from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
+from snapshot_conformance.kept_positions import KeptPositionsContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_conformance.stored_snapshots import StoredSnapshotsContract
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_postgres import PostgresAckFloors
+from snapshot_postgres import PostgresAckFloors, PostgresKeptPositions
 from support.postgres import PostgresWorld, postgres_world
 
 
@@ -32,6 +33,12 @@ class TestPostgresStoredSnapshots(StoredSnapshotsContract):
     @pytest.fixture
     async def world(self, postgres: PostgresWorld) -> PostgresWorld:
         return postgres
+
+
+class TestPostgresKeptPositions(KeptPositionsContract):
+    @pytest.fixture
+    async def positions(self, postgres: PostgresWorld) -> PostgresKeptPositions:
+        return PostgresKeptPositions(postgres.pool)
 
 
 class TestPostgresDeviceDirectory(DeviceDirectoryContract):

@@ -48,7 +48,8 @@ async def slow(world: PostgresWorld) -> AsyncIterator[PooledConnection]:
 
 
 async def _read(world: PostgresWorld, position: StoredPosition = BEFORE_ALL) -> list[SnapshotId]:
-    return [each.snapshot_id for each in await world.stored_snapshots.since(position, _MANY)]
+    page = await world.stored_snapshots.since(position, _MANY)
+    return [each.snapshot_id for each in page.notices]
 
 
 async def _store_in(session: PooledConnection, story: Story, text: str, hour: int) -> SnapshotId:
@@ -77,7 +78,7 @@ async def test_a_transaction_that_stores_nothing_holds_up_nobody_unless_it_write
     async with slow.transaction():
         await slow.fetch("SELECT FROM snapshot_ingest.heads")
         stored = await story.stored("A", 1)
-        before = stored.position.before_its_transaction
+        before = stored.position.before
         assert await _read(world, before) == [stored.snapshot_id]
 
 
@@ -101,8 +102,7 @@ async def test_the_position_is_that_of_the_whole_transaction_also_when_it_is_sto
             [row] = await slow.fetch(query("store_batch"), *batch_columns([story.snapshot("A", 1)]))
         whole = await slow.fetchval("SELECT pg_current_xact_id()::text")
     assert row["stored_in"] == whole
-    position = StoredPosition(int(whole), row["snapshot_id"])
-    assert position.snapshot_id in await _read(world, position.before_its_transaction)
+    assert await _read(world, StoredPosition.parse(whole).before) == [row["snapshot_id"]]
 
 
 async def test_rows_that_others_wrote_and_rows_from_before_positions_have_no_notice(
@@ -115,14 +115,14 @@ async def test_rows_that_others_wrote_and_rows_from_before_positions_have_no_not
         "UPDATE snapshot_ingest.snapshots SET stored_in = NULL WHERE snapshot_id = $1",
         stored[0].snapshot_id,
     )
-    before = stored[0].position.before_its_transaction
-    [notice] = await world.stored_snapshots.since(before, _MANY)
+    before = stored[0].position.before
+    [notice] = (await world.stored_snapshots.since(before, _MANY)).notices
     assert notice.snapshot_id == stored[1].snapshot_id
     assert notice.previous_id == stored[0].snapshot_id
 
 
 async def test_a_position_ahead_of_the_database_says_what_to_do(world: PostgresWorld) -> None:
-    position = StoredPosition(1 << 60, BEFORE_ALL.snapshot_id)
+    position = StoredPosition(1 << 60)
     with pytest.raises(Misconfigured, match=r"SI005.*listen\.md"):
         await world.stored_snapshots.since(position, 1)
 
@@ -139,9 +139,8 @@ async def test_a_page_costs_the_same_wherever_it_begins(stack: EmbeddedStack) ->
 async def _blocks_read(world: PostgresWorld, after: str) -> int:
     plan = await world.pool.fetchval(
         "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"
-        " SELECT * FROM snapshot_ingest.stored_since($1::text::xid8, $2, 100)",
+        " SELECT * FROM snapshot_ingest.stored_since($1::text::xid8, 100)",
         after,
-        BEFORE_ALL.snapshot_id,
     )
     read: Sequence[dict[str, dict[str, int]]] = json.loads(plan)
     return int(read[0]["Plan"]["Shared Hit Blocks"])

@@ -56,6 +56,7 @@ class Story:
         while not (await world.source.backlog()).is_empty or self._somebody_must_not_wait():
             await world.clock.sleep(5)
         await self._crew.stop()
+        await world.tell_the_rest()
         if world.digests.is_keyed:
             await self._migrate_digests()  # what came in between; "run it again"
         if any(isinstance(event, IntakePaused) for event in world.metrics.events):

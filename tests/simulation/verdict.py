@@ -69,6 +69,7 @@ def _judge(world: World) -> None:
     _nothing_is_called_discarded(world)
     _every_row_opens_to_its_text(world)
     _every_digest_is_of_one_kind(world)
+    _the_listener_was_told_of_all(world)
     _no_plaintext_is_where_it_must_not_be(world)
     for device_id, messages in _accepted(world.witness).items():
         _no_text_is_missing(world, device_id, messages)
@@ -141,6 +142,16 @@ def _every_row_opens_to_its_text(world: World) -> None:
         plain = opened and Digest.of(Configuration(opened)).hex
         world.witness.expect(
             plain == world.digests.plain_hex(row.digest), "a row opens to the text of its digest"
+        )
+
+
+def _the_listener_was_told_of_all(world: World) -> None:
+    """The one with a name, whichever process stored a snapshot, and whichever of them died."""
+    told = {notice.snapshot_id for notice in world.listener.notices}
+    for run in chain.from_iterable(world.repository.timelines.values()):
+        is_copy = SnapshotFlag.COPY in run.flags
+        world.witness.expect(
+            is_copy or run.snapshot_id in told, f"a listener is told of {run.start}"
         )
 
 

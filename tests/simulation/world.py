@@ -12,6 +12,7 @@ from attrs import frozen
 from simulation.digests import TurningDigests
 from simulation.fleet import KEYLESS, OWNERS, Fleet
 from simulation.floors import RecreatingSource, StormyFloors
+from simulation.listeners import StormyListener, StormyPositions, StormySnapshots
 from simulation.loop import LoopClock, VirtualLoop
 from simulation.ports import (
     Passage,
@@ -36,8 +37,15 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
+from snapshot_domain.listening import Listening
 from snapshot_domain.policy import IngestPolicy, OnRejected
-from snapshot_domain.ports import MessageSource, OwnKey, QuarantineSelection, TenantKey
+from snapshot_domain.ports import (
+    MessageSource,
+    NamedListener,
+    OwnKey,
+    QuarantineSelection,
+    TenantKey,
+)
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.replay import ReplaySource, replay
 from snapshot_domain.tasks import cancel
@@ -50,6 +58,7 @@ from snapshot_memory import (
     MemoryDecryptor,
     MemoryDeviceDirectory,
     MemoryHashRepository,
+    MemoryKeptPositions,
     MemoryKeyring,
     MemoryMetrics,
     MemoryQuarantine,
@@ -57,6 +66,7 @@ from snapshot_memory import (
     MemoryResealer,
     MemorySnapshotDecoder,
     MemorySnapshotListener,
+    MemoryStoredSnapshots,
     MemoryWaitingMessages,
 )
 from support.messages import device, tenant
@@ -64,6 +74,9 @@ from support.messages import device, tenant
 ENDS_AFTER_SECONDS = 1_500.0
 """The virtual time after which a simulation counts as one without an end."""
 
+
+LISTENER = "history"
+"""The name of the listener whose position is kept."""
 
 OWN_KEYS = (OwnKey.QUARANTINE, OwnKey.WAITING)
 
@@ -104,14 +117,18 @@ class Process:
     worker: Worker
     sweep: WaitingSweep
     watch: FloorWatch
+    listening: Listening
 
     async def run(self) -> None:
         """Until the worker has stopped."""
         beside = [asyncio.create_task(each.run()) for each in (self.sweep, self.watch)]
+        listening = asyncio.create_task(self.listening.run())
         try:
             await self.worker.run()
         finally:
             await cancel(*beside)
+            self.listening.stop(timedelta(seconds=2))
+            await asyncio.wait([listening])
 
 
 class World:
@@ -132,6 +149,7 @@ class World:
         self._waiting = MemoryWaitingMessages(self.quarantine)
         self.metrics = MemoryMetrics()
         self.listener = MemorySnapshotListener()
+        self.positions = MemoryKeptPositions(self.clock)
         self.source = MortalStream(clock=self.clock, fetch_wait=timedelta(seconds=4))
         self._floors = MemoryAckFloors()
         self.log = LogRecorder()
@@ -171,12 +189,13 @@ class World:
         floors = StormyFloors(self._floors, passage)
         recreating = RecreatingSource(self.source, floors, passage)
         source = StormySource(recreating, passage)
-        use_case = self._use_case(source, passage)
+        listening = self.listening(passage)
+        use_case = self._use_case(source, passage, listening)
         intake = self._intake(use_case, passage)
         worker = Worker(source, use_case, intake, self.metrics, self._limits)
         review = StormyReview(self.quarantine, passage)
         watch = FloorWatch(recreating, floors, review, self.metrics, self.clock)
-        return Process(worker, self._sweep(use_case, intake, passage), watch)
+        return Process(worker, self._sweep(use_case, intake, passage), watch, listening)
 
     async def replay_all(self) -> None:
         """A person replays all that the quarantine keeps now; what fails stays there."""
@@ -186,12 +205,38 @@ class World:
         review = StormyReview(self.quarantine, passage)
         chosen = await review.select(QuarantineSelection())
         decryptor = StormyDecryptor(MemoryDecryptor(self.keyring), passage)
-        use_case = self._use_case(ReplaySource(review, decryptor, chosen), passage)
+        source = ReplaySource(review, decryptor, chosen)
+        use_case = self._use_case(source, passage, self.listening(passage))
         limits = self._limits
         with suppress(DependencyError, RuntimeError):  # the person reads it, and tries later
             await replay(use_case, limits.batch_messages, limits.batch_bytes)
 
-    def _use_case(self, source: MessageSource, passage: Passage) -> IngestSnapshot:
+    def listening(self, passage: Passage) -> Listening:
+        """What tells the listener in this process, while others tell theirs."""
+        listener = StormyListener(self.listener, passage)
+        return Listening(
+            [NamedListener(LISTENER, listener), listener],
+            StormySnapshots(MemoryStoredSnapshots(self.repository), passage),
+            StormyPositions(self.positions, passage),
+            self.metrics,
+            self.clock,
+            self._backoff,
+        )
+
+    async def tell_the_rest(self) -> None:
+        """A process that only listens, until the one with a name was told of all."""
+        passage = Passage(
+            PERSON, self.loop, self.weather, self.witness, lambda: None, lambda: False
+        )
+        telling = asyncio.ensure_future(self.listening(passage).run())
+        snapshots = MemoryStoredSnapshots(self.repository)
+        while (await snapshots.since(self.positions.position_of(LISTENER), 1)).notices:
+            await self.clock.sleep(1)
+        await cancel(telling)
+
+    def _use_case(
+        self, source: MessageSource, passage: Passage, listening: Listening
+    ) -> IngestSnapshot:
         directory = StormyDirectory(self.directory, passage)
         repository = StormyRepository(self.repository, passage)
         cipher = StormyCipher(MemoryCipher(self.keyring), passage)
@@ -211,7 +256,7 @@ class World:
             clock=self.clock,
             backoff=self._backoff,
             policy=self._policy,
-            listeners=[self.listener],
+            listening=listening,
             digests=self.digests,
         )
 

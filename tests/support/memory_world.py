@@ -1,5 +1,6 @@
 """A world in memory: every port, wired to the use case, with a look at all of it."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -10,10 +11,12 @@ from attrs import define, evolve, field
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.delivery import Settlement
 from snapshot_domain.digests import KeyedDigests
+from snapshot_domain.events import ListenerFailed
 from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
+from snapshot_domain.listening import Listening
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.outcome import Outcome
 from snapshot_domain.policy import IngestPolicy
@@ -24,11 +27,13 @@ from snapshot_domain.ports import (
     MessageSource,
     OwnKey,
     Resealer,
+    SnapshotListener,
     TenantKey,
     WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.secret import Secret
+from snapshot_domain.tasks import cancel
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import WorkerLimits
 from snapshot_memory import (
@@ -38,6 +43,7 @@ from snapshot_memory import (
     MemoryDeviceDirectory,
     MemoryDigestKeys,
     MemoryHashRepository,
+    MemoryKeptPositions,
     MemoryKeyring,
     MemoryMessageSource,
     MemoryMetrics,
@@ -47,9 +53,11 @@ from snapshot_memory import (
     MemoryResealer,
     MemorySnapshotDecoder,
     MemorySnapshotListener,
+    MemoryStoredSnapshots,
     MemoryWaitingMessages,
 )
 from support.messages import MORNING, device, message, subject_of, tenant
+from support.waiting import until
 
 
 @define
@@ -64,11 +72,13 @@ class MemoryWorld:
     quarantine: MemoryQuarantine = field(init=False)
     metrics: MemoryMetrics = field(factory=MemoryMetrics)
     listener: MemorySnapshotListener = field(factory=MemorySnapshotListener)
+    positions: MemoryKeptPositions = field(init=False)
     use_case: IngestSnapshot = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.source = MemoryMessageSource(self.clock)
         self.quarantine = MemoryQuarantine(self.clock)
+        self.positions = MemoryKeptPositions(self.clock)
         self.repository = MemoryHashRepository(self.directory)
         for key in OwnKey:
             self.keyring.create(key)
@@ -90,8 +100,31 @@ class MemoryWorld:
             clock=self.clock,
             backoff=Backoff(Random(7)),
             policy=policy,
-            listeners=[self.listener],
+            listening=self.listening_of(self.listener),
         )
+
+    def listening_of(self, *listeners: SnapshotListener) -> Listening:
+        """What tells these listeners of what is stored in this world."""
+        return Listening(
+            listeners,
+            MemoryStoredSnapshots(self.repository),
+            self.positions,
+            self.metrics,
+            self.clock,
+            Backoff(Random(7)),
+        )
+
+    async def tell_listeners(self) -> None:
+        """Returns when all that waits for them was told, or one of them failed."""
+        listening, seen = self.use_case.listening, len(self.metrics.events)
+
+        def is_over() -> bool:
+            new = self.metrics.events[seen:]
+            return not listening.queued or any(isinstance(each, ListenerFailed) for each in new)
+
+        telling = asyncio.ensure_future(listening.run())
+        await until(is_over)
+        await cancel(telling)
 
     def with_policy(self, policy: IngestPolicy) -> None:
         """Replaces the use case's policy."""
@@ -175,7 +208,9 @@ class MemoryWorld:
 
     async def ingest(self) -> Sequence[Outcome]:
         """One batch of everything that may be delivered now."""
-        return await self.use_case.ingest(await self.source.fetch(1_000, 1 << 30))
+        outcomes = await self.use_case.ingest(await self.source.fetch(1_000, 1 << 30))
+        await self.tell_listeners()
+        return outcomes
 
     def settlements(self) -> list[Settlement]:
         """How everything was settled so far, in order."""

@@ -14,6 +14,7 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
+from snapshot_domain.listening import Listening
 from snapshot_domain.policy import HashPolicy, IngestPolicy
 from snapshot_domain.ports import (
     AckFloors,
@@ -23,6 +24,7 @@ from snapshot_domain.ports import (
     DeviceDirectory,
     FloorSource,
     HashRepository,
+    KeptPositions,
     MessageSource,
     Metrics,
     Quarantine,
@@ -31,6 +33,7 @@ from snapshot_domain.ports import (
     Resealer,
     SnapshotDecoder,
     SnapshotListener,
+    StoredSnapshots,
     WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
@@ -63,8 +66,10 @@ from snapshot_postgres import (
     PostgresAckFloors,
     PostgresDeviceDirectory,
     PostgresHashRepository,
+    PostgresKeptPositions,
     PostgresQuarantine,
     PostgresQuarantineReview,
+    PostgresStoredSnapshots,
     PostgresWaitingMessages,
 )
 from snapshot_prometheus import MetricNameTaken, PrometheusMetrics
@@ -86,6 +91,8 @@ EXPECTED: dict[object, type] = {
     IngestPolicy: IngestPolicy,
     IngestSnapshot: IngestSnapshot,
     Intake: Intake,
+    KeptPositions: PostgresKeptPositions,
+    Listening: Listening,
     MessageSource: JetStreamSource,
     Metrics: MetricsFanOut,
     Quarantine: PostgresQuarantine,
@@ -96,6 +103,7 @@ EXPECTED: dict[object, type] = {
     Rejection: Rejection,
     Resealer: SealedBodyResealer,
     Sequence[SnapshotListener]: tuple,
+    StoredSnapshots: PostgresStoredSnapshots,
     SnapshotDecoder: JsonSnapshotDecoder,
     WaitingMessages: PostgresWaitingMessages,
     WaitingSweep: WaitingSweep,
@@ -162,9 +170,15 @@ def test_the_settings_reach_the_worker_and_the_use_case(container: Container) ->
 
 
 def test_the_listeners_reach_the_use_case(resources: Resources) -> None:
-    listeners = [MemorySnapshotListener(), MemorySnapshotListener()]
-    container = compose(SETTINGS, resources, listeners=listeners)
-    assert list(container.resolve(IngestSnapshot).listeners) == listeners
+    container = compose(SETTINGS, resources, listeners=[MemorySnapshotListener()])
+    listening = container.resolve(Listening)
+    assert container.resolve(IngestSnapshot).listening is listening
+    assert listening.has_listeners
+    assert (
+        not compose(SETTINGS, evolve(resources, registry=CollectorRegistry()))
+        .resolve(Listening)
+        .has_listeners
+    )
 
 
 def test_every_watcher_is_told_of_each_event_beside_prometheus(resources: Resources) -> None:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.delivery import Ack
 from snapshot_domain.events import BacklogObserved
+from snapshot_domain.listening import Listening
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
@@ -52,6 +53,8 @@ def ingestion(world: MemoryWorld) -> Ingestion:
     floor_watch = FloorWatch(world.source, MemoryAckFloors(), review, world.metrics, world.clock)
     container.register(FloorWatch, floor_watch)
     container.register(WaitingSweep, world.sweep())
+    container.register(Listening, world.use_case.listening)
+    container.register(WorkerLimits, WorkerLimits())
     return Ingestion(container, CollectorRegistry())
 
 

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
+from snapshot_conformance.kept_positions import KeptPositionsContract
 from snapshot_conformance.keyed_digests import KeyedDigestsContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_conformance.repository_world import RawRow, RawRun, Story
@@ -15,10 +16,12 @@ from snapshot_conformance.stored_texts import StoredTextsContract
 from snapshot_domain.model import DeviceId, SnapshotFlag, SnapshotId, TenantId
 from snapshot_domain.ports import QuarantinedMessage
 from snapshot_memory import (
+    ManualClock,
     MemoryDeviceDirectory,
     MemoryDigestKeys,
     MemoryDigestRecords,
     MemoryHashRepository,
+    MemoryKeptPositions,
     MemoryQuarantine,
     MemoryStoredSnapshots,
     MemoryStoredTexts,
@@ -89,6 +92,12 @@ class TestMemoryHashRepository(HashRepositoryContract):
         await story.stored("B", 3)
         *_, copy = await story.runs()
         assert copy.flags == SnapshotFlag.DIGEST_MISMATCH | SnapshotFlag.COPY
+
+
+class TestMemoryKeptPositions(KeptPositionsContract):
+    @pytest.fixture
+    async def positions(self) -> MemoryKeptPositions:
+        return MemoryKeptPositions(ManualClock())
 
 
 class TestMemoryDeviceDirectory(DeviceDirectoryContract):

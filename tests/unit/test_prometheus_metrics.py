@@ -19,6 +19,7 @@ from snapshot_domain.events import (
     InFlightChanged,
     IntakePaused,
     IntakeResumed,
+    ListenerObserved,
     MessageHandled,
     SettlementFailed,
     Stage,
@@ -310,6 +311,7 @@ def test_an_event_that_cannot_be_counted_is_logged_without_its_figures(
 def test_every_event_is_counted_and_none_makes_a_new_series(
     registry: CollectorRegistry, metrics: PrometheusMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
+    metrics.record(ListenerObserved("diffs", queued=0, behind=False))
     before = set(Scrape(registry).samples)
     for event in EVERY_EVENT:
         metrics.record(event)

@@ -6,7 +6,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from snapshot_domain.errors import SnapshotIngestError
-from snapshot_domain.events import SettlementFailed
+from snapshot_domain.events import ListenerObserved, SettlementFailed
 from snapshot_prometheus import MetricNameTaken, PrometheusMetrics
 
 KEPT = {
@@ -15,8 +15,8 @@ KEPT = {
     "config_snapshot_errors_total": "counter",
     "config_snapshot_ingestion_duration_seconds": "histogram",
 }
-LABELS = {"error_type", "outcome", "attempt", "stage", "reason", "dependency", "end"}
-UNITS = ("_dependencies", "_seconds", "_bytes", "_messages", "_batches")
+LABELS = {"error_type", "outcome", "attempt", "stage", "reason", "dependency", "end", "listener"}
+UNITS = ("_dependencies", "_seconds", "_bytes", "_messages", "_batches", "_notices", "_listeners")
 
 
 def families(registry: CollectorRegistry) -> dict[str, Metric]:
@@ -30,7 +30,7 @@ def families(registry: CollectorRegistry) -> dict[str, Metric]:
 @pytest.fixture
 def registry() -> CollectorRegistry:
     registry = CollectorRegistry()
-    PrometheusMetrics(registry)
+    PrometheusMetrics(registry).record(ListenerObserved("diffs", queued=0, behind=False))
     return registry
 
 

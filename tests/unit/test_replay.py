@@ -140,6 +140,7 @@ async def test_it_takes_its_place_among_what_was_stored_meanwhile(ours: ReplayWo
     await ours.world.ingest()
     await ours.replay()
     assert await ours.world.texts("new") == ["A", "B", "C"]
+    await ours.world.tell_listeners()
     assert ours.world.listener.notices[-1].next_id is not None
 
 

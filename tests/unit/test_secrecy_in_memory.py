@@ -124,7 +124,7 @@ async def test_an_adapter_that_breaks_its_promise_spreads_no_text(watched: Secre
 
 
 def _with_listener(world: MemoryWorld) -> IngestSnapshot:
-    return evolve(world.use_case, listeners=[FailingListener()])
+    return evolve(world.use_case, listening=world.listening_of(FailingListener()))
 
 
 def _slowed(port: Port) -> Port:

@@ -84,6 +84,7 @@ async def test_listeners_are_told_of_what_waited(world: MemoryWorld) -> None:
     await _orphan(world, "new")
     _register(world, "new")
     await world.sweep().look()
+    await world.tell_listeners()
     assert [notice.key.device_id for notice in world.listener.notices] == [device("new")]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Protocol
-from uuid import uuid4
 
 import pytest
 from attrs import evolve
@@ -12,7 +11,6 @@ from snapshot_domain.errors import Misconfigured
 from snapshot_domain.model import (
     BEFORE_ALL,
     EncryptedSnapshot,
-    SnapshotId,
     StoredPosition,
 )
 from snapshot_domain.notices import notice_of
@@ -57,15 +55,16 @@ async def _read_on(
     port: StoredSnapshots, position: StoredPosition, page: int = _MANY
 ) -> list[SnapshotNotice]:
     found: list[SnapshotNotice] = []
-    while notices := await port.since(position, page):
-        assert len(notices) <= page
-        found += notices
-        position = notices[-1].position
-    return found
+    while len((read := await port.since(position, page)).notices) >= page:
+        found += read.notices
+        assert read.read_to == found[-1].position > position
+        position = read.read_to
+    return [*found, *read.notices]
 
 
 def _by_position(notices: Sequence[SnapshotNotice]) -> list[SnapshotNotice]:
-    return sorted(notices, key=lambda notice: notice.position)
+    """As they are read: of what was stored at once, the earlier in time comes first."""
+    return sorted(notices, key=lambda notice: (notice.position, notice.key.position))
 
 
 class StoredSnapshotsContract:
@@ -128,28 +127,32 @@ class StoredSnapshotsContract:
         await told.store(told.snapshot("B", 3))
         assert (await told.read())[:2] == before
 
-    @pytest.mark.parametrize("page", [1, 2, 3])
-    async def test_a_page_that_ends_within_a_transaction_loses_nothing(
+    @pytest.mark.parametrize("page", [1, 2, 3, 4])
+    async def test_a_page_holds_whole_transactions_and_is_full_or_the_last(
         self, told: _Told, page: int
     ) -> None:
-        batch = [told.snapshot(f"text{hour}", hour) for hour in range(1, 6)]
-        await told.store(*batch)
-        position = told.notices[0].position.before_its_transaction
-        assert await _read_on(told.port, position, page) == _by_position(told.notices)
+        for first in (1, 4):
+            hours = range(first, first + 3)
+            await told.store(*(told.snapshot(f"text{hour}", hour) for hour in hours))
+        start = told.notices[0].position.before
+        read = await told.port.since(start, page)
+        assert len(read.notices) == (3 if page <= 3 else 6)
+        assert await _read_on(told.port, start, page) == told.notices
 
     async def test_a_later_transaction_has_a_greater_position(self, told: _Told) -> None:
         for hour in range(1, 12):
             await told.store(told.snapshot(f"text{hour}", hour))
         assert told.notices == _by_position(told.notices)
-        last = told.notices[-1].position
-        assert await told.port.since(last, _MANY) == []
+        end = await told.port.since(told.notices[-1].position, _MANY)
+        assert end.notices == []
+        assert end.read_to >= told.notices[-1].position
 
     async def test_a_position_is_the_same_after_it_was_written_down(self, told: _Told) -> None:
         for hour, text in enumerate("AB", 1):
             await told.store(told.snapshot(text, hour))
         position = StoredPosition.parse(str(told.notices[0].position))
         assert position == told.notices[0].position
-        assert await told.port.since(position, _MANY) == told.notices[1:]
+        assert (await told.port.since(position, _MANY)).notices == told.notices[1:]
 
     async def test_sizes_and_format_are_those_of_the_text_and_its_ciphertext(
         self, told: _Told
@@ -170,4 +173,4 @@ class StoredSnapshotsContract:
         await told.store(told.snapshot("A", 1))
         ahead = told.notices[0].position.transaction + 1_000_000_000
         with pytest.raises(Misconfigured):
-            await told.port.since(StoredPosition(ahead, SnapshotId(uuid4())), 1)
+            await told.port.since(StoredPosition(ahead), 1)

@@ -15,6 +15,7 @@ from snapshot_memory.device_directory import MemoryDeviceDirectory
 from snapshot_memory.digest_keys import MemoryDigestKeys
 from snapshot_memory.digest_records import MemoryDigestRecords
 from snapshot_memory.hash_repository import MemoryHashRepository, Run, StoredRow
+from snapshot_memory.kept_positions import MemoryKeptPositions
 from snapshot_memory.message_source import MemoryMessageSource
 from snapshot_memory.metrics import MemoryMetrics
 from snapshot_memory.quarantine import MemoryQuarantine
@@ -36,6 +37,7 @@ __all__ = [
     "MemoryDigestKeys",
     "MemoryDigestRecords",
     "MemoryHashRepository",
+    "MemoryKeptPositions",
     "MemoryKeyring",
     "MemoryMessageSource",
     "MemoryMetrics",

@@ -49,8 +49,8 @@ class Run:
 
     @property
     def position(self) -> StoredPosition:
-        """Its place in the order of storing."""
-        return StoredPosition(self.stored_in, self.snapshot_id)
+        """The transaction that stored it."""
+        return StoredPosition(self.stored_in)
 
 
 @frozen
@@ -94,6 +94,11 @@ class MemoryHashRepository:
 
     async def check(self) -> None:
         """Memory always answers."""
+
+    @property
+    def newest_position(self) -> StoredPosition:
+        """That of the newest transaction."""
+        return StoredPosition(self.transactions)
 
     def keep_data_key(self, ciphertext: Ciphertext) -> None:
         """Keeps the data key that the ciphertext brings, if it brings one."""

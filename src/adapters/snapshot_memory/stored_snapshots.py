@@ -12,7 +12,7 @@ from snapshot_domain.model import (
     SnapshotKey,
     StoredPosition,
 )
-from snapshot_domain.ports import SnapshotNotice
+from snapshot_domain.ports import SnapshotNotice, StoredPage
 from snapshot_memory.hash_repository import MemoryHashRepository, Run
 
 
@@ -22,7 +22,7 @@ class MemoryStoredSnapshots:
 
     _repository: MemoryHashRepository
 
-    async def since(self, position: StoredPosition, limit: int) -> Sequence[SnapshotNotice]:
+    async def since(self, position: StoredPosition, limit: int) -> StoredPage:
         """See StoredSnapshots."""
         if position.transaction > self._repository.transactions:
             raise Misconfigured(Dependency.REPOSITORY, "the position is of another store")
@@ -32,8 +32,13 @@ class MemoryStoredSnapshots:
             for run in timeline
             if run.position > position and SnapshotFlag.COPY not in run.flags
         ]
-        found.sort(key=lambda each: each[1].position)
-        return [self._notice(device_id, run) for device_id, run in found[:limit]]
+        found.sort(key=lambda each: (each[1].position, each[1].start))
+        if len(found) < limit:
+            read_to = self._repository.newest_position
+        else:
+            read_to = found[limit - 1][1].position
+        page = [self._notice(*each) for each in found if each[1].position <= read_to]
+        return StoredPage(page, read_to)
 
     def _notice(self, device_id: DeviceId, run: Run) -> SnapshotNotice:
         timeline = self._repository.timelines[device_id]

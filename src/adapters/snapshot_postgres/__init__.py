@@ -21,6 +21,7 @@ from snapshot_postgres.digest_keys import PostgresDigestKeys
 from snapshot_postgres.digest_records import PostgresDigestRecords
 from snapshot_postgres.hash_repository import PostgresHashRepository
 from snapshot_postgres.host_pool import host_pool
+from snapshot_postgres.kept_positions import PostgresKeptPositions
 from snapshot_postgres.migrate import migrate
 from snapshot_postgres.pool import Connection, Pool, open_pool
 from snapshot_postgres.quarantine import PostgresQuarantine
@@ -46,6 +47,7 @@ __all__ = [
     "PostgresDigestKeys",
     "PostgresDigestRecords",
     "PostgresHashRepository",
+    "PostgresKeptPositions",
     "PostgresQuarantine",
     "PostgresQuarantineReview",
     "PostgresSnapshotReader",

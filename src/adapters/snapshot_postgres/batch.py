@@ -86,7 +86,7 @@ def answer_of(row: asyncpg.Record) -> StoreAnswer:
             SnapshotId(row["snapshot_id"]),
             previous_id=snapshot_id_of(row["previous_id"]),
             next_id=snapshot_id_of(row["next_id"]),
-            position=StoredPosition(int(row["stored_in"]), SnapshotId(row["snapshot_id"])),
+            position=StoredPosition.parse(row["stored_in"]),
         )
     return _ANSWER_BY_NAME[row["answer"]]
 

@@ -1,7 +1,5 @@
 """StoredSnapshots over our own table of runs, which carries the transaction of each."""
 
-from collections.abc import Sequence
-
 import asyncpg
 
 from snapshot_domain.errors import Dependency
@@ -14,7 +12,7 @@ from snapshot_domain.model import (
     StoredPosition,
     TenantId,
 )
-from snapshot_domain.ports import SnapshotNotice
+from snapshot_domain.ports import SnapshotNotice, StoredPage
 from snapshot_postgres.batch import snapshot_id_of
 from snapshot_postgres.database import Database
 from snapshot_postgres.pool import Pool
@@ -27,16 +25,17 @@ class PostgresStoredSnapshots:
     def __init__(self, pool: Pool, *, acquire_timeout_seconds: float = 10.0) -> None:
         self._database = Database(pool, Dependency.REPOSITORY, acquire_timeout_seconds)
 
-    async def since(self, position: StoredPosition, limit: int) -> Sequence[SnapshotNotice]:
+    async def since(self, position: StoredPosition, limit: int) -> StoredPage:
         """See StoredSnapshots."""
-        rows = await self._database.ask(
-            query("stored_since"), str(position.transaction), position.snapshot_id, limit
-        )
-        return [_notice(row) for row in rows]
+        rows = await self._database.ask(query("stored_since"), str(position), limit)
+        notices = [_notice(row) for row in rows if row["snapshot_id"] is not None]
+        if len(notices) >= limit:
+            return StoredPage(notices, read_to=notices[-1].position)
+        oldest_running = StoredPosition.parse(rows[0]["oldest_running"])
+        return StoredPage(notices, read_to=oldest_running.before)
 
 
 def _notice(row: asyncpg.Record) -> SnapshotNotice:
-    snapshot_id = SnapshotId(row["snapshot_id"])
     digest_key = row["digest_key"]
     return SnapshotNotice(
         key=SnapshotKey(
@@ -46,10 +45,10 @@ def _notice(row: asyncpg.Record) -> SnapshotNotice:
             row["sequence"],
             Digest(row["digest"].hex()),
         ),
-        snapshot_id=snapshot_id,
+        snapshot_id=SnapshotId(row["snapshot_id"]),
         previous_id=snapshot_id_of(row["previous_id"]),
         next_id=snapshot_id_of(row["next_id"]),
-        position=StoredPosition(int(row["stored_in"]), snapshot_id),
+        position=StoredPosition.parse(row["stored_in"]),
         plaintext_bytes=row["plaintext_bytes"],
         stored_bytes=row["stored_bytes"],
         format=row["format"],

@@ -36,6 +36,7 @@ class Instruments:
         self._define_backlog()
         self._define_waiting()
         self._define_faults()
+        self._define_listeners()
         _register_all(registry, self._metrics)
 
     def unregister(self, registry: CollectorRegistry) -> None:
@@ -173,6 +174,29 @@ class Instruments:
             "snapshot_ingest_paused_dependencies",
             "1 while intake pauses because this dependency cannot do its work, else 0.",
             dependency=Dependency,
+        )
+
+    def _define_listeners(self) -> None:
+        # Listeners are not known yet: each has its series from its first moment on.
+        self.listener_told = self._counter(
+            "snapshot_ingest_listener_told_total",
+            "Notices of stored snapshots that a listener took.",
+            listener=(),
+        )
+        self.listener_failures = self._counter(
+            "snapshot_ingest_listener_failures_total",
+            "Times that a listener failed, or could not be told.",
+            listener=(),
+        )
+        self.listener_queued = self._gauge(
+            "snapshot_ingest_listener_queued_notices",
+            "Notices that wait for a listener in memory.",
+            listener=(),
+        )
+        self.listeners_behind = self._gauge(
+            "snapshot_ingest_behind_listeners",
+            "1 while a listener has yet to catch up with what was stored, else 0.",
+            listener=(),
         )
 
     def _counter(self, name: str, meaning: str, **labels: Iterable[str]) -> Counter:

@@ -15,6 +15,9 @@ from snapshot_domain.events import (
     InFlightChanged,
     IntakePaused,
     IntakeResumed,
+    ListenerFailed,
+    ListenerObserved,
+    ListenerTold,
     SettlementFailed,
     WaitingObserved,
 )
@@ -58,6 +61,8 @@ class PrometheusMetrics:
                 self._instruments.paused.labels(event.dependency).set(1)
             case IntakeResumed():
                 self._instruments.paused.labels(event.dependency).set(0)
+            case ListenerTold() | ListenerFailed() | ListenerObserved():
+                self._record_listener(event)
             case _:
                 self._count(event)
 
@@ -76,6 +81,20 @@ class PrometheusMetrics:
             case WaitingObserved():
                 instruments.waiting.labels(QuarantineReason.ORPHAN).set(seen.orphans)
                 instruments.waiting.labels(QuarantineReason.KEY_MISSING).set(seen.keyless)
+
+    def _record_listener(self, event: ListenerTold | ListenerFailed | ListenerObserved) -> None:
+        instruments = self._instruments
+        match event:
+            case ListenerTold():
+                instruments.listener_told.labels(event.listener).inc(event.notices)
+            case ListenerFailed():
+                instruments.listener_failures.labels(event.listener).inc()
+            case ListenerObserved():
+                instruments.listener_queued.labels(event.listener).set(event.queued)
+                instruments.listeners_behind.labels(event.listener).set(event.behind)
+                # There from the start, so that rate() also sees the first of each.
+                instruments.listener_told.labels(event.listener)
+                instruments.listener_failures.labels(event.listener)
 
     def _count(self, what: EvictionSeen | GraceEnded | SettlementFailed | FetchFailed) -> None:
         instruments = self._instruments

@@ -15,6 +15,7 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
+from snapshot_domain.listening import Listening
 from snapshot_domain.policy import IngestPolicy
 from snapshot_domain.ports import (
     AckFloors,
@@ -24,6 +25,7 @@ from snapshot_domain.ports import (
     DeviceDirectory,
     FloorSource,
     HashRepository,
+    KeptPositions,
     MessageSource,
     Metrics,
     Quarantine,
@@ -32,6 +34,7 @@ from snapshot_domain.ports import (
     Resealer,
     SnapshotDecoder,
     SnapshotListener,
+    StoredSnapshots,
     WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
@@ -70,8 +73,10 @@ from snapshot_postgres import (
     PostgresDeviceDirectory,
     PostgresDigestKeys,
     PostgresHashRepository,
+    PostgresKeptPositions,
     PostgresQuarantine,
     PostgresQuarantineReview,
+    PostgresStoredSnapshots,
     PostgresWaitingMessages,
 )
 from snapshot_prometheus import PrometheusMetrics
@@ -209,7 +214,7 @@ def compose(
     container.register(IngestPolicy, policy(settings.policy))
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)
-    for service in (Rejection, Extension, IngestSnapshot, Intake, Worker, Readiness):
+    for service in (Rejection, Extension, Listening, IngestSnapshot, Intake, Worker, Readiness):
         container.build(service)
     for watch in (BacklogWatch, Grace, WaitingSweep):
         container.build(watch)
@@ -225,6 +230,8 @@ def _register_postgres(container: Container, pool: Pool) -> None:
     container.register(Quarantine, PostgresQuarantine(pool))  # type: ignore[type-abstract]
     container.register(QuarantineReview, PostgresQuarantineReview(pool))  # type: ignore[type-abstract]
     container.register(WaitingMessages, PostgresWaitingMessages(pool))  # type: ignore[type-abstract]
+    container.register(StoredSnapshots, PostgresStoredSnapshots(pool))  # type: ignore[type-abstract]
+    container.register(KeptPositions, PostgresKeptPositions(pool))  # type: ignore[type-abstract]
 
 
 def _register_openbao(

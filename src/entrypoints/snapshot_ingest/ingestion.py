@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
+from snapshot_domain.listening import Listening
 from snapshot_domain.ports import Metrics, SnapshotListener
 from snapshot_domain.tasks import cancel
 from snapshot_domain.waiting import WaitingSweep
-from snapshot_domain.worker import Worker
+from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.composition import Container, compose, open_resources
 from snapshot_ingest.floor_watch import FloorWatch
@@ -23,6 +25,8 @@ from snapshot_prometheus import PrometheusMetrics
 
 logger = logging.getLogger(__name__)
 
+_LISTENERS_AT_LEAST = timedelta(seconds=1)
+
 
 class Ingestion:
     """A worker with all that it needs. Runs in the loop that opened it."""
@@ -34,7 +38,10 @@ class Ingestion:
         self._backlog_watch = container.resolve(BacklogWatch)
         self._floor_watch = container.resolve(FloorWatch) if container.answers(FloorWatch) else None
         self._waiting_sweep = container.resolve(WaitingSweep)
+        self._listening = container.resolve(Listening)
+        self._grace = container.resolve(WorkerLimits).grace
         self._sweeping: asyncio.Task[None] | None = None
+        self._stopped_at: float | None = None
 
     async def run(self) -> None:
         """Ingests until `stop` is called, and returns when everything in hand is settled."""
@@ -42,10 +49,22 @@ class Ingestion:
         if self._floor_watch is not None:
             watching.append(asyncio.create_task(self._floor_watch.run()))
         self._sweeping = asyncio.create_task(self._waiting_sweep.run())
+        listening = asyncio.create_task(self._listening.run())
         try:
             await self._worker.run()
         finally:
             await cancel(self._sweeping, *watching)
+            await self._finish(listening)
+
+    async def _finish(self, listening: "asyncio.Task[None]") -> None:
+        """Gives the listeners what the worker has left of the grace."""
+        now = asyncio.get_running_loop().time()
+        took = timedelta(seconds=now - (self._stopped_at or now))
+        self._listening.stop(max(self._grace - took, _LISTENERS_AT_LEAST))
+        try:
+            await asyncio.wait([listening])
+        finally:
+            await cancel(listening)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -68,6 +87,7 @@ class Ingestion:
     def stop(self) -> None:
         """Asks for an orderly stop; may be called from a signal handler of the loop."""
         self._worker.stop()
+        self._stopped_at = self._stopped_at or asyncio.get_running_loop().time()
         # What waits is safe where it is. The watches go on: the floor is worth keeping.
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -89,9 +109,9 @@ async def open_ingestion(
 ) -> AsyncIterator[Ingestion]:
     """Ingestion with its connections, which are closed when the block ends.
 
-    `watchers` are told of every event, `listeners` of every stored snapshot. A `pool` of the
-    host is used in place of one of our own and stays open; `ports` are answered by adapters of
-    the host.
+    `watchers` are told of every event, `listeners` of every stored snapshot: of what this
+    process stores, or, with a name (`NamedListener`), of all. A `pool` of the host is used in
+    place of one of our own and stays open; `ports` are answered by adapters of the host.
 
     No server needs to be up: each is reached when it is needed, and again when it comes back.
     Raises `SettingsError` if the settings are not enough to begin with, `PortError` for a port

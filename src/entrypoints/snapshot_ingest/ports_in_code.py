@@ -14,6 +14,7 @@ from snapshot_domain.ports import (
     DeviceDirectory,
     FloorSource,
     HashRepository,
+    KeptPositions,
     MessageSource,
     Metrics,
     Quarantine,
@@ -21,6 +22,7 @@ from snapshot_domain.ports import (
     QuarantineReview,
     Resealer,
     SnapshotDecoder,
+    StoredSnapshots,
     WaitingMessages,
 )
 
@@ -33,8 +35,10 @@ OF_POSTGRES: tuple[type, ...] = (
     AckFloors,
     DeviceDirectory,
     HashRepository,
+    KeptPositions,
     Quarantine,
     QuarantineReview,
+    StoredSnapshots,
     WaitingMessages,
 )
 OF_OPENBAO: tuple[type, ...] = (Cipher, QuarantineCipher, Decryptor, Resealer)

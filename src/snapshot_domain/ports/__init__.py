@@ -22,6 +22,7 @@ from snapshot_domain.ports.device_directory import DeviceDirectory
 from snapshot_domain.ports.digest_keys import DigestKeys
 from snapshot_domain.ports.digest_records import DigestRecord, DigestRecords, DigestSwap
 from snapshot_domain.ports.hash_repository import HashRepository, NeedsCiphertext, StoreAnswer
+from snapshot_domain.ports.kept_positions import HolderId, KeptPositions
 from snapshot_domain.ports.message_source import Backlog, MessageSource
 from snapshot_domain.ports.metrics import Metrics
 from snapshot_domain.ports.quarantine import (
@@ -39,8 +40,12 @@ from snapshot_domain.ports.quarantine_review import (
 from snapshot_domain.ports.resealer import Resealer
 from snapshot_domain.ports.rewrapper import KeyVersions, Rewrapper
 from snapshot_domain.ports.snapshot_decoder import SnapshotDecoder
-from snapshot_domain.ports.snapshot_listener import SnapshotListener, SnapshotNotice
-from snapshot_domain.ports.stored_snapshots import StoredSnapshots
+from snapshot_domain.ports.snapshot_listener import (
+    NamedListener,
+    SnapshotListener,
+    SnapshotNotice,
+)
+from snapshot_domain.ports.stored_snapshots import StoredPage, StoredSnapshots
 from snapshot_domain.ports.stored_texts import DataKeySwap, StoredText, StoredTexts, TextSwap
 from snapshot_domain.ports.tenant_keys import KeyState, TenantKeys
 from snapshot_domain.ports.tenant_records import Records, TenantRecords
@@ -66,11 +71,14 @@ __all__ = [
     "Floor",
     "FloorSource",
     "HashRepository",
+    "HolderId",
+    "KeptPositions",
     "KeyReference",
     "KeyState",
     "KeyVersions",
     "MessageSource",
     "Metrics",
+    "NamedListener",
     "NeedsCiphertext",
     "OwnKey",
     "Quarantine",
@@ -90,6 +98,7 @@ __all__ = [
     "SnapshotListener",
     "SnapshotNotice",
     "StoreAnswer",
+    "StoredPage",
     "StoredSnapshots",
     "StoredText",
     "StoredTexts",

@@ -28,10 +28,34 @@ FROM snapshot_ingest.store_batch(
 ORDER BY item;
 
 -- name: stored_since
--- Up to $3 snapshots that were stored after the snapshot $2 of the transaction $1.
-SELECT stored_in::text, snapshot_id, device_id, tenant_id, digest, digest_key, collected_at,
+-- The transactions after $1 with $2 snapshots or just more, and the oldest one that still runs: one
+-- row without a snapshot if there are none.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest_running, stored_in::text,
+    snapshot_id, device_id, tenant_id, digest, digest_key, collected_at,
     sequence, plaintext_bytes, stored_bytes, format, previous_id, next_id
-FROM snapshot_ingest.stored_since($1::text::xid8, $2, $3);
+FROM (SELECT) AS one_row
+LEFT JOIN snapshot_ingest.stored_since($1::text::xid8, $2) ON true;
+
+-- name: claim_position
+-- Where $1 is told on from, if the holder $2 may have it for the time $3: nobody else has it now.
+INSERT INTO snapshot_ingest.positions AS kept (name, transaction, holder, held_until)
+VALUES ($1, '0'::xid8, $2, clock_timestamp() + $3::interval)
+ON CONFLICT (name) DO UPDATE
+SET holder = excluded.holder, held_until = clock_timestamp() + $3::interval
+WHERE kept.holder IS NULL OR kept.holder = excluded.holder OR kept.held_until <= clock_timestamp()
+RETURNING transaction::text;
+
+-- name: move_position
+-- Never back, and only by its holder.
+UPDATE snapshot_ingest.positions
+SET transaction = $3::text::xid8, held_until = clock_timestamp() + $4::interval
+WHERE name = $1 AND holder = $2 AND transaction <= $3::text::xid8
+RETURNING true;
+
+-- name: let_go_of_position
+UPDATE snapshot_ingest.positions SET holder = NULL, held_until = NULL
+WHERE name = $1 AND holder = $2
+RETURNING true;
 
 -- name: commit_to_disk
 -- Whatever the role's default: a message is discarded once it is kept here. Whoever freezes in
