@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from itertools import pairwise
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from attrs import frozen
 
@@ -20,8 +20,8 @@ PASSWORD = "guards-nothing"
 
 _ROW = """
     INSERT INTO router_config_snapshots
-        (device_id, tenant_id, config_text, sha256_hash, collected_at, created_at)
-    VALUES ($1, $2, $3, $4, $5::timestamptz, coalesce($6::timestamptz, $5::timestamptz))
+        (device_id, tenant_id, config_text, sha256_hash, collected_at, created_at, id)
+    VALUES ($1, $2, $3, $4, $5::timestamptz, coalesce($6::timestamptz, $5::timestamptz), $7)
     RETURNING id
 """
 
@@ -58,9 +58,10 @@ class BackendWorld(PostgresWorld):
         tenant: TenantId | None = None,
         digest: str | None = None,
         created_at: datetime | None = None,
+        row_id: UUID | None = None,
     ) -> SnapshotId:
         """A row as the former subscriber wrote it, as a superuser; it knew of no sequence."""
-        row_id: UUID = await self.admin.fetchval(
+        made: UUID = await self.admin.fetchval(
             _ROW,
             story.device,
             story.tenant if tenant is None else tenant,
@@ -68,8 +69,9 @@ class BackendWorld(PostgresWorld):
             hashlib.sha256(text.encode()).hexdigest() if digest is None else digest,
             story.at(hour)[0],
             created_at,
+            row_id or uuid4(),
         )
-        return SnapshotId(row_id)
+        return SnapshotId(made)
 
     async def timelines(self) -> list[tuple[object, ...]]:
         """All that is kept of all timelines."""

@@ -4,15 +4,16 @@ import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from attrs import evolve
 
 from snapshot_conformance.repository_world import START, Story, digest_of
 from snapshot_domain.errors import Misconfigured, Unavailable
-from snapshot_domain.model import SnapshotFlag, TenantId
+from snapshot_domain.model import DigestKeyId, Keying, SnapshotFlag, TenantId, WrappedDigestKey
 from snapshot_domain.outcome import Stored, Unchanged
-from snapshot_postgres import Backfill, Filled, PostgresTenantRecords
+from snapshot_postgres import Backfill, Filled, PostgresDigestKeys, PostgresTenantRecords
 from support.backend_database import BackendWorld, transit_text
 from support.backfill_story import BackfillStory
 
@@ -132,8 +133,13 @@ class BackfillTests:
         await world.backfill.run()
         runs = await world.runs(story.device)
         assert [run.snapshot_id for run in runs] == sorted(ids)
+        # One that comes later and is the greatest moves the head, though not in time.
+        ids.append(await world.former_row(story, "E", 1, row_id=UUID(int=2**128 - 1)))
+        await world.backfill.run()
+        runs = await world.runs(story.device)
+        assert [run.snapshot_id for run in runs] == sorted(ids)
         # `store_batch` agrees: what it takes for the newest run is what it compares with.
-        newest = next(text for text in "ABCD" if digest_of(text).hex == runs[-1].digest)
+        newest = next(text for text in "ABCDE" if digest_of(text).hex == runs[-1].digest)
         assert isinstance(await story.tell(newest, 2), Unchanged)
 
     async def test_a_second_time_there_is_nothing_to_do(self, world: BackendWorld) -> None:
@@ -231,6 +237,19 @@ class BackfillTests:
         filled = await Backfill(world.admin, rows_at_once=1).run()
         assert (filled.rows, filled.seen, filled.tenants) == (2, 2, 3)
         await world.assert_consistent()
+
+    async def test_a_keyed_message_is_known_by_the_plain_digest_of_a_row(
+        self, world: BackendWorld
+    ) -> None:
+        story = await Story(world).begin()
+        await world.former_row(story, "A", 1)
+        await world.backfill.run()
+        key_id = DigestKeyId(uuid4())
+        await PostgresDigestKeys(world.pool).keep(WrappedDigestKey(key_id, "vault:v1:wrapped"))
+        plain = story.snapshot("A", 2)
+        keyed = evolve(plain.key, digest=digest_of("keyed"), keying=Keying(key_id, digest_of("A")))
+        [answer] = await world.repository.store([evolve(plain, key=keyed)])
+        assert isinstance(answer, Unchanged)
 
     async def test_a_digest_that_is_none_is_like_no_texts(self, world: BackendWorld) -> None:
         story = await Story(world).begin()
@@ -359,6 +378,20 @@ class BackfillTests:
         await asyncio.gather(filling, erasing)
         assert await world.runs(story.device) == []
         assert (await world.backfill.run()).rows == 0
+
+    async def test_what_was_added_or_deleted_while_it_waited_is_not_added(
+        self, world: BackendWorld
+    ) -> None:
+        story = await Story(world).begin()
+        row_id = await world.former_row(story, "A", 1)
+        gone = await world.former_row(story, "B", 2)
+        async with world.admin.acquire(timeout=10) as connection, connection.transaction():
+            await connection.execute("LOCK TABLE snapshot_ingest.heads IN EXCLUSIVE MODE")
+            both = [asyncio.create_task(Backfill(world.owning).run()) for _ in range(2)]
+            await _until_so_many_wait(world, 2)
+            await world.delete_row(gone)
+        assert sum([(await each).rows for each in both]) == 1
+        assert [run.snapshot_id for run in await world.runs(story.device)] == [row_id]
 
     async def test_rows_that_nobody_can_see_are_an_error_and_not_an_empty_table(
         self, world: BackendWorld

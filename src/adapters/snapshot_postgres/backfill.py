@@ -54,7 +54,8 @@ class _Places:
 class Backfill:
     """Adds to the timelines what they do not know of the backend's rows, beside running workers.
 
-    It needs the rights of the tables' owner; the pool is on loan. Each batch is a transaction of
+    It needs the rights of the tables' owner. The pool is on loan; a look at a whole table may take
+    minutes, for which its commands need the time. Each batch is a transaction of
     its own, which locks only its devices' heads, as a worker does. It may be killed at any moment:
     the next run goes on and ends the same, and one with nothing to add changes nothing.
 

@@ -21,6 +21,7 @@ _RIGHTS = (
     ("snapshot_ingest.snapshots", "DELETE"),
     ("snapshot_ingest.data_keys", "DELETE"),
     ("snapshot_ingest.shredded_tenants", "INSERT"),
+    ("snapshot_ingest.shredded_tenants", "UPDATE"),
     APPLIED_MIGRATIONS,
 )
 
