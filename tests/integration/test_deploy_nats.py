@@ -13,13 +13,13 @@ from attrs import evolve
 from typed_settings import Secret
 
 from snapshot_ingest.commands.provision import provision_nats
-from snapshot_ingest.connections import nats_connection
+from snapshot_ingest.connections import events_stream, nats_connection
 from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.ingestion import open_ingestion
-from snapshot_ingest.settings import NatsSettings
+from snapshot_ingest.settings import EventsSettings, NatsSettings
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_nats import ConnectionSettings, OwnStreamShape, SafeClient, connect
-from support.deploy import nats_permissions
+from snapshot_nats import ConnectionSettings, EventsStreamShape, OwnStreamShape, SafeClient, connect
+from support.deploy import nats_permissions, nats_permissions_with_events
 from support.installation import Fleet, Installation
 from support.messages import MORNING, subject_of
 from support.nats_server import OwnNatsServer, own_nats_server
@@ -31,6 +31,7 @@ _USERS = f"""
 authorization {{ users: [
   {{ user: admin, password: "{_PASSWORD}" }},
   {{ user: ingest, password: "{_PASSWORD}", include "ingest.conf" }},
+  {{ user: with_events, password: "{_PASSWORD}", include "with_events.conf" }},
   {{ user: provision, password: "{_PASSWORD}", include "provision.conf" }}
 ] }}
 """
@@ -43,6 +44,7 @@ async def server(tmp_path: Path) -> AsyncIterator[OwnNatsServer]:
     """A server with the files of deploy/ beside its configuration."""
     for role in ("ingest", "provision"):
         (tmp_path / f"{role}.conf").write_text(nats_permissions(role))
+    (tmp_path / "with_events.conf").write_text(nats_permissions_with_events())
     async with own_nats_server(tmp_path, _USERS) as running:
         yield running
 
@@ -73,10 +75,13 @@ def _as(server: OwnNatsServer, user: str) -> NatsSettings:
 
 
 async def _provision(
-    server: OwnNatsServer, stream: str = _STREAM, own_stream: OwnStreamShape | None = None
+    server: OwnNatsServer,
+    stream: str = _STREAM,
+    own_stream: OwnStreamShape | None = None,
+    events: EventsStreamShape | None = None,
 ) -> None:
     settings = evolve(_as(server, "provision"), stream=stream)
-    await provision_nats(nats_connection(settings), settings, own_stream)
+    await provision_nats(nats_connection(settings), settings, own_stream, events)
 
 
 def _violations(folder: Path) -> set[str]:
@@ -102,10 +107,14 @@ async def _answer(server: OwnNatsServer, user: str, command: str) -> str:
 
 
 async def _run_until(
-    installation: Installation, nats: NatsSettings, fleet: Fleet, rows: int
+    installation: Installation,
+    nats: NatsSettings,
+    fleet: Fleet,
+    rows: int,
+    events: EventsSettings | None = None,
 ) -> None:
     """A worker with these settings, until so many rows of the device are stored."""
-    settings = evolve(installation.ready.settings, nats=nats)
+    settings = evolve(installation.ready.settings, nats=nats, events=events or EventsSettings())
 
     async def are_stored() -> bool:
         return len(await installation.times(fleet)) == rows
@@ -147,13 +156,29 @@ async def test_a_worker_makes_a_deleted_consumer_again_under_the_shipped_permiss
     assert _violations(tmp_path) <= {f"$JS.API.STREAM.MSG.GET.{_STREAM}"}
 
 
+async def test_with_the_line_for_events_a_worker_publishes_them_and_is_denied_nothing(
+    installation: Installation, server: OwnNatsServer, admin: SafeClient, tmp_path: Path
+) -> None:
+    events = EventsSettings(enabled=True)
+    await _provision(server, events=events_stream(events))
+    fleet = Fleet()
+    await installation.register(fleet)
+    await _publish(admin, fleet, range(3))
+    # What else this database has stored is published too.
+    await _run_until(installation, _as(server, "with_events"), fleet, 3, events)
+    subject = f"snapshot_ingest.stored.{fleet.tenant}.{fleet.device}"
+    info = await admin.jetstream().stream_info(events.stream, subjects_filter=subject)
+    assert info.state.subjects == {subject: 3}
+    assert _violations(tmp_path) <= {f"$JS.API.STREAM.MSG.GET.{_STREAM}"}
+
+
 async def test_provision_makes_both_streams_and_is_denied_nothing(
     server: OwnNatsServer, admin: SafeClient, tmp_path: Path
 ) -> None:
     shape = OwnStreamShape(max_age=timedelta(hours=1), max_bytes=1_000_000)
     for _ in range(2):
         await _provision(server, "CONFIG_SNAPSHOTS", shape)
-        await _provision(server)
+        await _provision(server, events=events_stream(EventsSettings(enabled=True)))
     for stream in (_STREAM, "CONFIG_SNAPSHOTS"):
         assert await admin.jetstream().consumer_info(stream, _CONSUMER)
     assert _violations(tmp_path) == set()
@@ -169,6 +194,7 @@ _NOBODYS = [
     f"PUB $JS.API.DIRECT.GET.{_STREAM} 0\r\n",
     f"PUB $JS.API.STREAM.MSG.DELETE.{_STREAM} 0\r\n",
     f"PUB $JS.API.STREAM.SNAPSHOT.{_STREAM} 0\r\n",
+    "PUB snapshot_ingest.stored.x 0\r\n",
     "PUB $JS.API.STREAM.CREATE.OTHER 0\r\n",
     "PUB $JS.API.STREAM.LIST 0\r\n",
     f"PUB $JS.API.CONSUMER.LIST.{_STREAM} 0\r\n",
@@ -184,6 +210,12 @@ _NOBODYS = [
     "SUB $JS.> 1",
 ]
 _FORBIDDEN = {
+    "with_events": [
+        *(command for command in _NOBODYS if "snapshot_ingest.stored" not in command),
+        "PUB snapshot_ingest.other 0\r\n",
+        "PUB $JS.API.STREAM.INFO.SNAPSHOT_EVENTS 0\r\n",
+        "SUB snapshot_ingest.> 1",
+    ],
     "ingest": [*_NOBODYS, f"PUB $JS.API.STREAM.CREATE.{_STREAM} 0\r\n"],
     "provision": [
         *_NOBODYS,

@@ -25,6 +25,7 @@ from snapshot_memory import MemoryAckFloors
 from snapshot_nats import (
     ConnectionSettings,
     ConsumerNeeds,
+    EventPublisher,
     JetStreamSource,
     SafeClient,
     SourceSettings,
@@ -39,6 +40,7 @@ from snapshot_nats.errors import ask
 from snapshot_nats.inbox import Inbox
 from snapshot_nats.message import SafeMsg
 from snapshot_nats.recreation import Recreation
+from support.listening import notice
 
 _NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -172,6 +174,8 @@ def _calls(error: Exception) -> Iterator[Awaitable[object]]:
     yield recreation.make(_BrokenClient(error, stream_info=stream))
     yield recreation.unmake(client)
     yield Binding(_CONNECTION, SourceSettings(), Inbox(_never)).received_at(client, 1)
+    publisher = EventPublisher(_CONNECTION, "s", plain_digests=True)
+    yield publisher._publish(client, notice(1))
     yield _closed_inbox(error)
     yield JetStreamSource(_CONNECTION)._give_back(_BrokenClient(error))
 

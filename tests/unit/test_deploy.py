@@ -23,11 +23,11 @@ def test_a_policy_is_that_of_the_embedded_stack(role: str) -> None:
 
 
 def test_the_permissions_at_nats_are_those_of_the_embedded_stack() -> None:
-    """A worker there has the subject as well that the file names and leaves out."""
+    """A worker there has the subjects as well that the file names and leaves out."""
     publish, left_out, subscribe = _subjects("ingest")
     assert nats_users.INGEST.publish == (*publish, *left_out)
     assert nats_users.INGEST.subscribe == subscribe
-    assert left_out == ("$JS.API.STREAM.MSG.GET.DEVICE_EVENTS",)
+    assert left_out == ("$JS.API.STREAM.MSG.GET.DEVICE_EVENTS", "snapshot_ingest.stored.>")
     publish, left_out, subscribe = _subjects("provision")
     assert nats_users.PROVISION.publish == publish
     assert nats_users.PROVISION.subscribe == subscribe

@@ -22,6 +22,7 @@ _READING = [
     "snapshot_ingest.settings.checks:check",
     "snapshot_ingest.settings.checks:_check_transport",
     "snapshot_ingest.settings.checks:_check_mounts",
+    "snapshot_ingest.settings.checks:_check_events",
     "snapshot_ingest.settings.transport:nats_servers",
     "snapshot_ingest.settings.transport:openbao_url",
     "snapshot_ingest.settings.transport:postgres_dsn",

@@ -188,6 +188,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         "hash_policy": "audit",
         "on_rejected": "discard",
         "cipher.format": "envelope",
+        "events.stream": "OURS",
     }
     values |= {name: "ours" for name in ALL_SETTINGS if name.endswith("openbao.mount")}
     settings = load_settings(None, (), {variable_of(name): values[name] for name in ALL_SETTINGS})

@@ -10,6 +10,13 @@ from snapshot_nats.consumer import (
     differences,
     ensure_consumer,
 )
+from snapshot_nats.event_publisher import EventPublisher
+from snapshot_nats.events_stream import (
+    DEFAULT_EVENTS_STREAM,
+    STORED_SUBJECT,
+    EventsStreamShape,
+    ensure_events_stream,
+)
 from snapshot_nats.floor import floor_name
 from snapshot_nats.own_stream import DEFAULT_OWN_STREAM, OwnStreamShape, ensure_own_stream
 from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages_from
@@ -20,13 +27,17 @@ from snapshot_nats.tls import TlsFiles
 
 __all__ = [
     "DEFAULT_DURABLE",
+    "DEFAULT_EVENTS_STREAM",
     "DEFAULT_FILTER",
     "DEFAULT_OWN_STREAM",
     "DEFAULT_STREAM",
+    "STORED_SUBJECT",
     "SUBJECTS",
     "ConnectionSettings",
     "ConsumerNeeds",
     "ConsumerProgress",
+    "EventPublisher",
+    "EventsStreamShape",
     "JetStreamSource",
     "OwnStreamShape",
     "SafeClient",
@@ -38,6 +49,7 @@ __all__ = [
     "consumer_progress",
     "differences",
     "ensure_consumer",
+    "ensure_events_stream",
     "ensure_own_stream",
     "ensure_stream",
     "floor_name",

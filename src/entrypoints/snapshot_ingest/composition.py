@@ -28,6 +28,7 @@ from snapshot_domain.ports import (
     KeptPositions,
     MessageSource,
     Metrics,
+    NamedListener,
     Quarantine,
     QuarantineCipher,
     QuarantineReview,
@@ -42,7 +43,7 @@ from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.clock import SystemClock
-from snapshot_ingest.connections import message_source, openbao, postgres_pool
+from snapshot_ingest.connections import event_publisher, message_source, openbao, postgres_pool
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
 from snapshot_ingest.ports_in_code import (
@@ -57,6 +58,7 @@ from snapshot_ingest.ports_in_code import (
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import CipherFormat, DigestKind, Settings, SettingsError
 from snapshot_json import JsonSnapshotDecoder
+from snapshot_nats import EventPublisher
 from snapshot_openbao import (
     CompressedCipher,
     DataKeyLimits,
@@ -83,6 +85,9 @@ from snapshot_prometheus import PrometheusMetrics
 
 T = TypeVar("T")
 
+_EVENTS = "snapshot-ingest events"
+"""The name under which it is kept how far events were published."""
+
 
 @frozen(eq=False)
 class Resources:
@@ -95,6 +100,7 @@ class Resources:
     pool: "Pool | None"
     openbao: OpenBao | None
     registry: CollectorRegistry
+    events: EventPublisher | None = None
 
 
 class Container:
@@ -165,8 +171,15 @@ async def open_resources(
         if source is None:
             source = message_source(settings.nats, _floors(pool, ports))
             stack.push_async_callback(source.close)
+        events = event_publisher(settings)
+        if events is not None:
+            stack.push_async_callback(events.close)
         yield Resources(
-            source=cast("MessageSource", source), pool=pool, openbao=bao, registry=registry
+            source=cast("MessageSource", source),
+            pool=pool,
+            openbao=bao,
+            registry=registry,
+            events=events,
         )
 
 
@@ -209,6 +222,8 @@ def compose(
     container.register(PrometheusMetrics, prometheus)
     metrics = MetricsFanOut([prometheus, *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
+    if resources.events is not None:
+        listeners = [*listeners, NamedListener(_EVENTS, resources.events)]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
     container.register(Extension, Extension(resources.source, clock))
     container.register(IngestPolicy, policy(settings.policy))

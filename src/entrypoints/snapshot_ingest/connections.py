@@ -9,13 +9,22 @@ from attrs import asdict, evolve
 
 from snapshot_domain.ports import AckFloors, Clock
 from snapshot_ingest.openbao_login import openbao_login
-from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings, Settings
+from snapshot_ingest.settings import (
+    DigestKind,
+    EventsSettings,
+    NatsSettings,
+    OpenBaoSettings,
+    PostgresSettings,
+    Settings,
+)
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_ingest.settings.secret_values import secret_value
 from snapshot_ingest.settings.transport import nats_servers, openbao_url, postgres_dsn
 from snapshot_nats import (
     ConnectionSettings,
     ConsumerNeeds,
+    EventPublisher,
+    EventsStreamShape,
     JetStreamSource,
     SourceSettings,
     TlsFiles,
@@ -83,6 +92,29 @@ def message_source(settings: NatsSettings, floors: AckFloors | None = None) -> J
         nats_connection(settings),
         SourceSettings(stream=settings.stream, durable=settings.consumer, needs=needs),
         floors if settings.recreate_consumer else None,
+    )
+
+
+def event_publisher(settings: Settings) -> EventPublisher | None:
+    """What publishes events, which connects on first use; None where they are off.
+
+    Raises `SettingsError`.
+    """
+    if not settings.events.enabled:
+        return None
+    return EventPublisher(
+        nats_connection(settings.nats),
+        settings.events.stream,
+        plain_digests=settings.digest is DigestKind.PLAIN,
+    )
+
+
+def events_stream(settings: EventsSettings) -> EventsStreamShape | None:
+    """The stream of events; None where they are off."""
+    if not settings.enabled:
+        return None
+    return EventsStreamShape(
+        name=settings.stream, max_age=settings.max_age, max_bytes=settings.max_bytes
     )
 
 

@@ -1,17 +1,27 @@
 """Making an embedded stack ready for ingestion: roles, tables, stream, consumer and keys."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from attrs import frozen
 
 from snapshot_ingest.clock import SystemClock
+from snapshot_ingest.connections import events_stream
 from snapshot_ingest.embedded.files import RoleAccess, write_private, write_settings
-from snapshot_ingest.settings import Settings
+from snapshot_ingest.settings import EventsSettings, Settings
 from snapshot_ingest.settings.loading import load_settings
 from snapshot_ingest.stack import INBOX_PREFIX, AppRole, StackAddresses
-from snapshot_nats import ConnectionSettings, StreamShape, connect, ensure_consumer, ensure_stream
+from snapshot_nats import (
+    ConnectionSettings,
+    SafeClient,
+    StreamShape,
+    connect,
+    ensure_consumer,
+    ensure_events_stream,
+    ensure_stream,
+)
 from snapshot_openbao import Address, AppRoleLogin, OpenBao, SecretFile, TransitKeys
 from snapshot_postgres import (
     connected,
@@ -55,6 +65,7 @@ async def set_up(
     settings_file = directory / "snapshot-ingest.toml"
     write_settings(settings_file, addresses, ingest, reader, operator, admin_password_file)
     settings = load_settings(settings_file, overrides)
+    await _set_up_events(addresses, settings.events)
     return ReadyStack(addresses, ingest, settings_file, settings)
 
 
@@ -72,6 +83,22 @@ async def _set_up_postgres(
 
 
 async def _set_up_nats(addresses: StackAddresses) -> None:
+    async with _provisioning(addresses) as client:
+        shape = StreamShape(max_bytes=STREAM_MAX_BYTES)
+        await ensure_stream(client, shape)
+        await ensure_consumer(client, shape.name, Settings().nats.consumer)
+
+
+async def _set_up_events(addresses: StackAddresses, settings: EventsSettings) -> None:
+    shape = events_stream(settings)
+    if shape is not None:
+        async with _provisioning(addresses) as client:
+            await ensure_events_stream(client, shape)
+
+
+@asynccontextmanager
+async def _provisioning(addresses: StackAddresses) -> AsyncIterator[SafeClient]:
+    """NATS as the user that makes streams."""
     login = addresses.nats_provision
     client = await connect(
         ConnectionSettings(
@@ -82,9 +109,7 @@ async def _set_up_nats(addresses: StackAddresses) -> None:
         )
     )
     try:
-        shape = StreamShape(max_bytes=STREAM_MAX_BYTES)
-        await ensure_stream(client, shape)
-        await ensure_consumer(client, shape.name, Settings().nats.consumer)
+        yield client
     finally:
         await client.close()
 

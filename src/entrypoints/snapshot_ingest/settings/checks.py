@@ -11,6 +11,7 @@ from snapshot_ingest.settings.model import (
     PostgresSettings,
     Settings,
 )
+from snapshot_ingest.settings.subjects import overlap
 from snapshot_ingest.settings.transport import nats_servers, openbao_url, postgres_dsn
 
 _POSITIVE = (
@@ -27,6 +28,7 @@ _POSITIVE = (
     "worker.batches_in_flight",
     "worker.max_in_flight_bytes",
     "cipher.data_key_uses",
+    "events.max_bytes",
 )
 _ADDRESSES = (
     "nats.url",
@@ -38,6 +40,8 @@ _ADDRESSES = (
 _POSTGRES = ("postgres", "reader.postgres", "operator.postgres", "admin.postgres")
 _OPENBAO = ("openbao", "reader.openbao", "operator.openbao", "admin.openbao")
 _DURATIONS = ("orphan_grace", "max_clock_ahead", "worker.grace")
+EVENTS_SUBJECTS = "snapshot_ingest.stored.>"
+_STREAM = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _PORTS = range(65536)
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 
@@ -72,7 +76,29 @@ def check(settings: Settings) -> None:
             "nats.inbox_prefix is no subject",
             expected="letters, digits, _, - and dots between",
         )
+    _check_events(settings)
     _refuse_what_is_not_built(settings)
+
+
+def _check_events(settings: Settings) -> None:
+    """Nothing of ours may come back to us."""
+    if not _STREAM.fullmatch(settings.events.stream):
+        raise SettingsError(
+            "events.stream is no name of a stream", expected="letters, digits, _ and -"
+        )
+    if settings.events.max_age <= timedelta(0):
+        raise SettingsError("events.max_age is not positive", expected="a duration such as 7d")
+    if not settings.events.enabled:
+        return
+    if settings.events.stream == settings.nats.stream:
+        raise SettingsError(
+            "events.stream is the stream that is consumed", expected="a stream of its own"
+        )
+    if overlap(settings.nats.subject, EVENTS_SUBJECTS):
+        raise SettingsError(
+            "nats.subject takes our own events too",
+            expected=f"one that matches nothing of {EVENTS_SUBJECTS}",
+        )
 
 
 def _check_transport(settings: Settings) -> None:

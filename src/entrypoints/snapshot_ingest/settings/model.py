@@ -133,6 +133,19 @@ class CipherSettings:
 
 
 @frozen(kw_only=True)
+class EventsSettings:
+    """`[events]`: whether an event is published for each stored snapshot, and on which stream.
+
+    `provision` makes it with these bounds, at which it discards the oldest events.
+    """
+
+    enabled: bool = False
+    stream: str = "SNAPSHOT_EVENTS"
+    max_age: timedelta = timedelta(days=7)
+    max_bytes: int = 256 * 1024 * 1024
+
+
+@frozen(kw_only=True)
 class HttpSettings:
     """`[http]`: where /metrics, /healthz and /readyz are. Port 0 takes a free one."""
 
@@ -205,6 +218,7 @@ class Settings:
     postgres: PostgresSettings = field(factory=PostgresSettings)
     openbao: OpenBaoSettings = field(factory=OpenBaoSettings)
     cipher: CipherSettings = field(factory=CipherSettings)
+    events: EventsSettings = field(factory=EventsSettings)
     http: HttpSettings = field(factory=HttpSettings)
     worker: WorkerSettings = field(factory=WorkerSettings)
     reader: ReaderSettings = field(factory=ReaderSettings)

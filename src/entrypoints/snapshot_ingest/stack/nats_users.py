@@ -11,6 +11,7 @@ INBOX_PREFIX = "_INBOX_snapshot_ingest"
 _INBOX = (f"{INBOX_PREFIX}.>",)
 _STREAM = "DEVICE_EVENTS"
 _OWN_STREAM = "CONFIG_SNAPSHOTS"
+_EVENTS_STREAM = "SNAPSHOT_EVENTS"
 _CONSUMER = "config_snapshot_ingest"
 
 
@@ -47,6 +48,8 @@ INGEST = NatsUser(
         f"$JS.API.CONSUMER.DELETE.{_STREAM}.{_CONSUMER}",
         # Nobody else's messages are on this stream, and `status` says how long the oldest waits.
         f"$JS.API.STREAM.MSG.GET.{_STREAM}",
+        # Where events are on.
+        "snapshot_ingest.stored.>",
     ),
     subscribe=_INBOX,
 )
@@ -62,6 +65,8 @@ PROVISION = NatsUser(
         f"$JS.API.STREAM.CREATE.{_OWN_STREAM}",
         f"$JS.API.CONSUMER.INFO.{_OWN_STREAM}.{_CONSUMER}",
         f"$JS.API.CONSUMER.DURABLE.CREATE.{_OWN_STREAM}.{_CONSUMER}",
+        f"$JS.API.STREAM.INFO.{_EVENTS_STREAM}",
+        f"$JS.API.STREAM.CREATE.{_EVENTS_STREAM}",
     ),
     subscribe=_INBOX,
 )
