@@ -11,6 +11,7 @@ from snapshot_nats.consumer import (
     ensure_consumer,
 )
 from snapshot_nats.floor import floor_name
+from snapshot_nats.handover import DEFAULT_PUSH_INBOX, Handover, Standing
 from snapshot_nats.own_stream import DEFAULT_OWN_STREAM, OwnStreamShape, ensure_own_stream
 from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages_from
 from snapshot_nats.publisher import SnapshotPublisher
@@ -22,16 +23,19 @@ __all__ = [
     "DEFAULT_DURABLE",
     "DEFAULT_FILTER",
     "DEFAULT_OWN_STREAM",
+    "DEFAULT_PUSH_INBOX",
     "DEFAULT_STREAM",
     "SUBJECTS",
     "ConnectionSettings",
     "ConsumerNeeds",
     "ConsumerProgress",
+    "Handover",
     "JetStreamSource",
     "OwnStreamShape",
     "SafeClient",
     "SnapshotPublisher",
     "SourceSettings",
+    "Standing",
     "StreamShape",
     "TlsFiles",
     "connect",
