@@ -285,11 +285,11 @@ async def test_texts_of_one_second_are_known_again(world: HandedOver, batch: int
 
 async def test_what_the_stream_discards_meanwhile_does_not_hold_it_up(world: HandedOver) -> None:
     async with world.former(lambda _: Fate.NOT_BEGUN) as former:
-        for number in range(40):
+        for number in range(200):
             await world.publish(f"text {number}", at=MORNING + number * HOUR)
-        await former.until_handled(40)
+        await former.until_handled(200)
     config = (await world.place.jetstream.stream_info(world.place.stream)).config
-    await world.place.jetstream.update_stream(config.evolve(max_msgs=40))
+    await world.place.jetstream.update_stream(config.evolve(max_msgs=200))
     discarding = asyncio.create_task(publish_telemetry(world))
     try:
         account = await world.take_over(

@@ -55,14 +55,16 @@ async def _at_once() -> None:
 class FormerSubscriber:
     """One process of it. `fate` says of each text how far it comes; `handled` are the texts.
 
-    `pace` is waited for before each message. `begin_to_end` is what its orderly end begins with:
-    it listens no more, and goes on with what it has been sent.
+    `pace` is waited for before each message. After the text `last` it does nothing.
+    `begin_to_end` is what its orderly end begins with: it listens no more, and goes on with what
+    it has been sent.
     """
 
     openbao: RawOpenBao
     database: Pool
     fate: Callable[[str], Fate]
     handled: list[str] = field(factory=list)
+    last: str | None = None
     pace: Callable[[], Awaitable[object]] = _at_once
     begin_to_end: Callable[[], Awaitable[None]] = _at_once
 
@@ -71,6 +73,8 @@ class FormerSubscriber:
         snapshot = json.loads(msg.data)
         text = snapshot["config_text"]
         await self.pace()
+        if self.last is not None:
+            return
         fate = self.fate(text)
         if fate is not Fate.NOT_BEGUN:
             await self._store(snapshot)
@@ -97,6 +101,22 @@ class FormerSubscriber:
             snapshot["sha256_hash"],
             datetime.fromisoformat(snapshot["collected_at"]),
         )
+
+    async def stop_in_the_middle(self) -> None:
+        """Makes it stop between the commit of some message and its acknowledgement; waits for it.
+
+        What it has been sent beyond that stays in its hands.
+        """
+        whole = self.fate
+        began = len(self.handled)
+
+        def fate(text: str) -> Fate:
+            is_next = len(self.handled) > began
+            self.last = text if is_next else None
+            return Fate.STORED_NOT_ACKED if is_next else whole(text)
+
+        self.fate = fate
+        await until(lambda: self.last in self.handled[began:], seconds=30, every_seconds=0.01)
 
     async def until_handled(self, count: int) -> None:
         """Waits until it has had so many messages in hand."""

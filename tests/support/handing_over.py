@@ -55,6 +55,7 @@ class HandedOver(RealWorld):
         fate: Callable[[str], Fate] = lambda _: Fate.WHOLE,
         *,
         durable: str | None = None,
+        ack_wait: float | None = ACK_WAIT_SECONDS,
     ) -> AbstractAsyncContextManager[FormerSubscriber]:
         """The former subscriber at work; killed at the block's end."""
         return former_subscriber(
@@ -65,7 +66,7 @@ class HandedOver(RealWorld):
             durable=durable or self.place.durable,
             subject=f"{self.place.family}.>",
             fate=fate,
-            ack_wait=ACK_WAIT_SECONDS,
+            ack_wait=ack_wait,
         )
 
     async def take_over(
