@@ -40,7 +40,7 @@ class Account:
         """All of it, in sentences."""
         yield self._finding()
         if self.rows_added is not None:
-            yield f"{self.rows_added} rows of others were added to the timelines"
+            yield f"rows of others that were added to the timelines: {self.rows_added}"
         if self.deed is Deed.NOTHING:
             yield "nothing to do"
             return
