@@ -82,6 +82,11 @@ rotate: .venv/installed ## ROWS stored texts of 2 KB rewrapped, in each format, 
 backfill: .venv/installed ## ROWS existing rows brought into the timelines beside writers; minutes
 	PYTHONPATH=tests $(BIN)/python -m backfilling --rows $(ROWS)
 
+.PHONY: takeover
+takeover: .venv/installed ## from the former subscriber to a worker while snapshots are published; minutes
+	PYTHONPATH=tests $(BIN)/python -m taking_over
+	PYTHONPATH=tests $(BIN)/python -m taking_over --orderly
+
 .PHONY: chaos
 chaos: .venv/installed ## MESSAGES real ones while FAULTS strike real servers, as SEED plans it; minutes
 	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --messages $(MESSAGES) --faults $(FAULTS)

@@ -10,15 +10,25 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from attrs import evolve
+from nats.js.api import ConsumerConfig
 from typed_settings import Secret
 
 from snapshot_ingest.commands.provision import provision_nats
+from snapshot_ingest.commands.takeover import TakeOverOptions, carried_out
 from snapshot_ingest.connections import events_stream, nats_connection
 from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.ingestion import open_ingestion
-from snapshot_ingest.settings import EventsSettings, NatsSettings
+from snapshot_ingest.settings import EventsSettings, NatsLoginSettings, NatsSettings
 from snapshot_ingest.stack import EmbeddedStack
-from snapshot_nats import ConnectionSettings, EventsStreamShape, OwnStreamShape, SafeClient, connect
+from snapshot_ingest.takeover.parties import Patience
+from snapshot_nats import (
+    ConnectionSettings,
+    EventsStreamShape,
+    OwnStreamShape,
+    SafeClient,
+    connect,
+    ensure_stream,
+)
 from support.deploy import nats_permissions, nats_permissions_with_events
 from support.installation import Fleet, Installation
 from support.messages import MORNING, subject_of
@@ -184,6 +194,34 @@ async def test_provision_makes_both_streams_and_is_denied_nothing(
     assert _violations(tmp_path) == set()
 
 
+async def test_a_take_over_and_its_undoing_are_denied_nothing(
+    installation: Installation, server: OwnNatsServer, admin: SafeClient, tmp_path: Path
+) -> None:
+    fleet = Fleet()
+    await installation.register(fleet)
+    await ensure_stream(admin)
+    former = await admin.jetstream().subscribe(
+        "config.snapshot.>",
+        durable=_CONSUMER,
+        stream=_STREAM,
+        manual_ack=True,
+        config=ConsumerConfig(ack_wait=1),
+    )
+    await _publish(admin, fleet, [1, 2])
+    await (await former.next_msg(5)).ack_sync()
+    await former.unsubscribe()
+    login = NatsLoginSettings(user="provision", password=Secret(_PASSWORD))
+    settings = installation.ready.settings
+    settings = evolve(
+        settings, nats=_as(server, "ingest"), admin=evolve(settings.admin, nats=login)
+    )
+    asked = TakeOverOptions(for_real=True)
+    for deed in (asked, evolve(asked, back=True), asked):
+        await carried_out(settings, deed, lambda _: None, Patience(reconnect=timedelta()))
+    await _run_until(installation, settings.nats, fleet, 1)
+    assert _violations(tmp_path) <= {f"$JS.API.STREAM.MSG.GET.{_STREAM}"}
+
+
 _NOBODYS = [
     "PUB config.snapshot.create.x 0\r\n",
     "PUB device.status.x 0\r\n",
@@ -220,7 +258,6 @@ _FORBIDDEN = {
     "provision": [
         *_NOBODYS,
         f"PUB $JS.API.CONSUMER.MSG.NEXT.{_STREAM}.{_CONSUMER} 0\r\n",
-        f"PUB $JS.API.CONSUMER.DELETE.{_STREAM}.{_CONSUMER} 0\r\n",
         f"PUB $JS.ACK.{_STREAM}.{_CONSUMER}.1.1.1.1.1 0\r\n",
     ],
 }

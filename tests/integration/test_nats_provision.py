@@ -124,7 +124,7 @@ async def test_a_former_push_consumer_of_that_name_is_reported(place: Place) -> 
         place.source().open(),
         ensure_consumer(place.client, place.stream, place.durable, place.needs()),
     ):
-        with pytest.raises(Misconfigured, match=r"push consumer.*take over"):
+        with pytest.raises(Misconfigured, match=r"push consumer.*takeover"):
             await attempt
 
 

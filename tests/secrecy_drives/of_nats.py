@@ -26,6 +26,7 @@ from snapshot_nats import (
     ConnectionSettings,
     ConsumerNeeds,
     EventPublisher,
+    Handover,
     JetStreamSource,
     SafeClient,
     SourceSettings,
@@ -173,11 +174,17 @@ def _calls(error: Exception) -> Iterator[Awaitable[object]]:
     recreation = Recreation(MemoryAckFloors(), "s", "d", ConsumerNeeds(), _SECOND)
     yield recreation.make(_BrokenClient(error, stream_info=stream))
     yield recreation.unmake(client)
+    yield _handover(client)._delete("d")
+    yield _handover(_BrokenClient(error, stream_info=stream)).make_push()
     yield Binding(_CONNECTION, SourceSettings(), Inbox(_never)).received_at(client, 1)
     publisher = EventPublisher(_CONNECTION, "s", plain_digests=True)
     yield publisher._publish(client, notice(1))
     yield _closed_inbox(error)
     yield JetStreamSource(_CONNECTION)._give_back(_BrokenClient(error))
+
+
+def _handover(client: SafeClient) -> Handover:
+    return Handover(client, MemoryAckFloors(), "s", "d", "d", ConsumerNeeds())
 
 
 async def _closed_inbox(error: Exception) -> None:

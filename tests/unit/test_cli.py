@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 CANARY = "canary-1c9e77f0"
 DEVICE = "6b0f2c1e-58a4-4d0b-9a77-0e1d2c3b4a55"
 COMMANDS = [
-    *("run", "up", "publish", "migrate", "provision", "status", "show", "config", "shred"),
-    "uninstall",
+    *("run", "up", "publish", "migrate", "provision", "takeover"),
+    *("status", "show", "config", "shred", "uninstall"),
 ]
 
 
@@ -185,6 +185,8 @@ def test_up_may_be_tuned(command: CommandLine) -> None:
         (("publish", "x", "--start", "x"), 1, "--start 'x' is no time"),
         (("publish", "x", "--repeat", "0"), 1, "repeat"),
         (("provision", "--tenant", "x"), 1, "--tenant 'x' is no UUID"),
+        (("takeover", "--inbox-prefix", "x"), 1, "--inbox-prefix is for the way back"),
+        (("takeover",), 1, "admin.postgres.dsn is not set"),
         (("publish", "no-such-file"), 1, "no-such-file"),
         (("up", "--publish", "no-such-file"), 1, "no-such-file"),
         (("show", "x"), 1, "'x' is no UUID"),

@@ -18,6 +18,7 @@ from snapshot_nats.events_stream import (
     ensure_events_stream,
 )
 from snapshot_nats.floor import floor_name
+from snapshot_nats.handover import DEFAULT_PUSH_INBOX, Handover, Standing
 from snapshot_nats.own_stream import DEFAULT_OWN_STREAM, OwnStreamShape, ensure_own_stream
 from snapshot_nats.progress import ConsumerProgress, consumer_progress, messages_from
 from snapshot_nats.publisher import SnapshotPublisher
@@ -30,6 +31,7 @@ __all__ = [
     "DEFAULT_EVENTS_STREAM",
     "DEFAULT_FILTER",
     "DEFAULT_OWN_STREAM",
+    "DEFAULT_PUSH_INBOX",
     "DEFAULT_STREAM",
     "STORED_SUBJECT",
     "SUBJECTS",
@@ -38,11 +40,13 @@ __all__ = [
     "ConsumerProgress",
     "EventPublisher",
     "EventsStreamShape",
+    "Handover",
     "JetStreamSource",
     "OwnStreamShape",
     "SafeClient",
     "SnapshotPublisher",
     "SourceSettings",
+    "Standing",
     "StreamShape",
     "TlsFiles",
     "connect",

@@ -1,6 +1,7 @@
 """The tie between a source and its consumer: a live connection, and a look at what is there."""
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -23,9 +24,11 @@ from snapshot_nats.consumer import (
 from snapshot_nats.denials import SubjectDenied
 from snapshot_nats.errors import NATS_FAULTS, PROVISION, ask, made_again
 from snapshot_nats.inbox import Inbox
-from snapshot_nats.recreation import Recreation
+from snapshot_nats.recreation import Recreation, start_of
 from snapshot_nats.refusals import misconfigured
 from snapshot_nats.stream import DEFAULT_STREAM
+
+_log = logging.getLogger(__name__)
 
 _READ_TIMEOUT = timedelta(seconds=1)
 _READ_AGAIN_SECONDS = 60.0
@@ -193,7 +196,13 @@ class Binding:
             raise Misconfigured(
                 Dependency.SOURCE, "the consumer does not exist", next_step=PROVISION
             )
-        return await self._recreation.make(client)
+        info = await self._recreation.make(client)
+        _log.warning(
+            "the consumer %s was missing and is there again; it starts at sequence %d",
+            self._settings.durable,
+            start_of(info),
+        )
+        return info
 
     async def _replace(self, client: SafeClient) -> NoReturn:
         """Makes way for a consumer that begins where it must; where that is, the next look says."""

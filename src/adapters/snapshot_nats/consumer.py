@@ -17,7 +17,7 @@ DEFAULT_FILTER = "config.snapshot.>"
 
 _UNLIMITED = -1
 _MADE_FOR = "snapshot-ingest, for the stream that was made at "
-_FROM_THE_START = (DeliverPolicy.ALL, DeliverPolicy.BY_START_SEQUENCE)
+FROM_THE_START = (DeliverPolicy.ALL, DeliverPolicy.BY_START_SEQUENCE)
 
 
 @frozen
@@ -68,14 +68,14 @@ def differences(needs: ConsumerNeeds, config: ConsumerConfig) -> list[str]:
         (
             bool(config.deliver_subject),
             "it is a push consumer, expected a pull consumer (a former subscriber's? stop that,"
-            " then take over from its ack floor)",
+            " then run `snapshot-ingest takeover`)",
         ),
         (
             config.ack_policy != AckPolicy.EXPLICIT,
             f"ack policy is {_word(config.ack_policy)}, expected explicit",
         ),
         (
-            config.deliver_policy not in _FROM_THE_START,
+            config.deliver_policy not in FROM_THE_START,
             f"deliver policy is {_word(config.deliver_policy)}, expected all, or by_start_sequence",
         ),
         (

@@ -39,17 +39,11 @@ class Recreation:
         Raises `Misconfigured` if the user may not make it, and `Unavailable` if a server does
         not answer, or the floor's: without it, nobody knows where to start.
         """
-        start, stream = await self._start(client)
-        info = await self._add(client, start, stream) or await self._won_by_another(client)
-        _log.warning(
-            "the consumer %s was missing and is there again; it starts at sequence %d",
-            self.durable,
-            _start_of(info),
-        )
-        return info
+        start, stream = await self.start(client)
+        return await self._add(client, start, stream) or await self._won_by_another(client)
 
-    async def _start(self, client: SafeClient) -> tuple[int, StreamInfo]:
-        """Where it must begin, and of which stream that is true."""
+    async def start(self, client: SafeClient) -> tuple[int, StreamInfo]:
+        """Where it must begin, and of which stream that is true; raises as `make`."""
         name = floor_name(self.durable, self.needs.filter_subject)
         floor = await self.floors.load(self.stream, name)
         stream = await self._look(client)  # after the floor, as that demands
@@ -71,8 +65,8 @@ class Recreation:
     async def _won_by_another(self, client: SafeClient) -> ConsumerInfo:
         """Binds to what another worker made, unless it would pass over what is not settled."""
         info = await find_consumer(client.jetstream(timeout=self._timeout_s), *self._names)
-        start, stream = await self._start(client)  # the other one may have known a later floor
-        if info is not None and _start_of(info) <= start:
+        start, stream = await self.start(client)  # the other one may have known a later floor
+        if info is not None and start_of(info) <= start:
             return info
         if info is not None:
             await self.unmake(client)
@@ -144,7 +138,7 @@ class Recreation:
         return self.answer_timeout.total_seconds()
 
 
-def _start_of(info: ConsumerInfo) -> int:
+def start_of(info: ConsumerInfo) -> int:
     """The first sequence that the consumer may deliver."""
     if info.config.deliver_policy == DeliverPolicy.BY_START_SEQUENCE:
         return info.config.opt_start_seq or STREAM_START

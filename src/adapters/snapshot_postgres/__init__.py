@@ -33,6 +33,7 @@ from snapshot_postgres.stored_snapshots import PostgresStoredSnapshots
 from snapshot_postgres.stored_texts import PostgresStoredTexts
 from snapshot_postgres.tenant_records import PostgresTenantRecords
 from snapshot_postgres.tenant_rows import PostgresTenantRows
+from snapshot_postgres.transactions import PostgresTransactions, Transaction
 from snapshot_postgres.uninstall import Installed, look_at_installation, uninstall
 from snapshot_postgres.waiting_messages import PostgresWaitingMessages
 
@@ -56,9 +57,11 @@ __all__ = [
     "PostgresStoredTexts",
     "PostgresTenantRecords",
     "PostgresTenantRows",
+    "PostgresTransactions",
     "PostgresWaitingMessages",
     "StoreStatus",
     "StoredSnapshot",
+    "Transaction",
     "connected",
     "grant_ingest_role",
     "grant_operator_role",

@@ -155,3 +155,15 @@ UPDATE snapshot_ingest.ack_floors
 SET stream_created_at = $3, consumer_created_at = $4, sequence = $5, delivered_sequence = $6,
     deliveries = $7, pending = $8, first_sequence = $9, last_sequence = $10, at = $11
 WHERE stream = $1 AND consumer = $2;
+
+-- name: transactions_at_work
+-- The transactions of others that hold or want a lock on the backend's table: whoever has looked at
+-- it, or written to it, and has not ended. A vacuum is none of them.
+SELECT DISTINCT held.virtualtransaction AS transaction, coalesce(held.pid, 0) AS pid
+FROM pg_locks AS held
+WHERE held.locktype = 'relation'
+    AND held.relation = 'public.router_config_snapshots'::regclass
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND held.mode <> 'ShareUpdateExclusiveLock'
+    AND held.pid IS DISTINCT FROM pg_backend_pid()
+ORDER BY pid, transaction;

@@ -14,6 +14,7 @@ from snapshot_ingest.cli.given import Given, given
 from snapshot_ingest.cli.keys import add_keys_commands
 from snapshot_ingest.cli.loop import run_to_end
 from snapshot_ingest.cli.quarantine import quarantine_app
+from snapshot_ingest.cli.takeover import add_takeover_command
 from snapshot_ingest.command_errors import UsageError
 
 app = typer.Typer(
@@ -273,6 +274,7 @@ def config_show(context: typer.Context) -> None:
 
 
 add_keys_commands(app)
+add_takeover_command(app)
 add_bench_command(app)
 app.add_typer(config_app, name="config")
 app.add_typer(quarantine_app, name="quarantine")

@@ -1,0 +1,1 @@
+"""Taking the stream over from the backend's former subscriber, and giving it back."""
