@@ -69,6 +69,7 @@ class _BrokenConnection:
     fails_at: str = ""
     answers_before: int = 0
     reached: asyncio.Event = field(factory=asyncio.Event)
+    is_ours: bool = True
 
     async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
         if self.fails_at in statement and self.answers_before == 0:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -11,7 +12,8 @@ from snapshot_conformance.device_directory import DeviceDirectoryContract
 from snapshot_conformance.hash_repository import HashRepositoryContract
 from snapshot_conformance.quarantine import QuarantineContract
 from snapshot_conformance.repository_world import Story, the_stored
-from snapshot_domain.errors import Unavailable
+from snapshot_domain.errors import Misconfigured, Unavailable
+from snapshot_domain.outcome import AlreadyStored, Stored
 from snapshot_ingest.connections import message_source
 from snapshot_ingest.embedded.setting_up import set_up
 from snapshot_ingest.stack import EmbeddedStack
@@ -78,6 +80,28 @@ async def test_no_statement_is_kept_behind_it(postgres: PostgresWorld) -> None:
     async with await open_pool(dsn, password=INGEST_PASSWORD, max_size=1) as direct:
         await direct.fetchval(_STATEMENTS)
         assert await direct.fetchval(_STATEMENTS) == 1
+
+
+async def test_a_hosts_pool_that_keeps_statements_behind_it_is_refused(
+    postgres: PostgresWorld, pooler: PgBouncer
+) -> None:
+    story = await Story(postgres).begin()
+    direct = postgres.database.dsn_of(postgres.database.ingest_role)
+    for dsn, kept, is_refused in (
+        (pooler.instead_of(direct), 100, True),
+        (pooler.instead_of(direct), 0, False),
+        (direct, 100, False),
+    ):
+        async with asyncpg.create_pool(
+            dsn, password=INGEST_PASSWORD, min_size=0, max_size=2, statement_cache_size=kept
+        ) as hosts:
+            repository = PostgresHashRepository(hosts)
+            if is_refused:
+                with pytest.raises(Misconfigured, match="statement_cache_size=0"):
+                    await repository.store([story.snapshot("A", 1)])
+                continue
+            [answer] = await repository.store([story.snapshot("A", 1)])
+            assert isinstance(answer, Stored | AlreadyStored)
 
 
 async def test_a_pooler_without_room_is_unavailable_and_heals(

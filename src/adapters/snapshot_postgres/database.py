@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
-from attrs import frozen
+from attrs import field, frozen
 
 from snapshot_domain.errors import Dependency
 from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
 from snapshot_postgres.pool import Pool, PooledConnection
+from snapshot_postgres.sessions import is_ours, require_own_statements
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ class Database:
     pool: Pool
     dependency: Dependency
     acquire_timeout_seconds: float = 10.0
+    _looked_at: set[int] = field(factory=set, init=False, repr=False, eq=False)
+    """The sessions of a pool that was handed in, by what their connections call them."""
 
     async def transact(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
         """What `work` returns, after its commit; or the fault that undid it.
@@ -61,6 +64,8 @@ class Database:
     async def _once(self, work: Callable[[PooledConnection], Awaitable[T]]) -> T | Fault:
         try:
             async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as connection:
+                if not is_ours(connection):
+                    await _unless_cancelled(connection, self._look_at)
                 return await _unless_cancelled(connection, work)
         except DRIVER_ERRORS as error:
             fault = fault_of(error)
@@ -69,6 +74,12 @@ class Database:
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
         return fault
+
+    async def _look_at(self, connection: PooledConnection) -> None:
+        session = connection.get_server_pid()
+        if session not in self._looked_at:
+            await require_own_statements(connection, self.dependency)
+            self._looked_at.add(session)
 
 
 async def _unless_cancelled(

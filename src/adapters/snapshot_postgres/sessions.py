@@ -1,17 +1,30 @@
-"""How a connection is made, be there a pooler in between or not.
+"""Connections and poolers: none of ours is answered by another process's statement.
 
 A pooler in transaction mode gives each transaction another session. There a statement that was
 prepared before is unknown or, worse, another process's of the same name, which answers something
-else. So behind a pooler no prepared statement is kept.
+else. So behind a pooler no prepared statement is kept, and a host's pool that does is refused.
 """
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from snapshot_domain.errors import Dependency, Misconfigured
 from snapshot_postgres.errors import DRIVER_ERRORS
 from snapshot_postgres.sql import query
+
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection  # generic in its stubs alone
+
+
+class Session(_Connection):
+    """A connection that was made here, so that nobody need look at it again."""
+
+    __slots__ = ()
+    is_ours = True
 
 
 async def connect(
@@ -25,20 +38,47 @@ async def connect(
 
     To find out takes a round trip. `timeout` is in seconds. Raises what the driver raises.
     """
+    keywords["connection_class"] = Session
     connection = await asyncpg.connect(
         dsn, timeout=timeout, statement_cache_size=statement_cache_size, **keywords
     )
-    if statement_cache_size == 0 or await _is_direct(connection, timeout):
+    if statement_cache_size == 0:
         return connection
+    try:
+        if await _is_direct(connection, timeout):
+            return connection
+    except (*DRIVER_ERRORS, asyncio.CancelledError):
+        connection.terminate()
+        raise
     await connection.close(timeout=timeout)
     return await asyncpg.connect(dsn, timeout=timeout, statement_cache_size=0, **keywords)
 
 
-async def _is_direct(connection: "asyncpg.Connection[asyncpg.Record]", timeout: float) -> bool:
+def is_ours(connection: object) -> bool:
+    """Whether it was made here, or comes from a pool that was handed in."""
+    return bool(getattr(connection, "is_ours", False))
+
+
+async def require_own_statements(connection: Any, dependency: Dependency) -> None:
+    """Raises `Misconfigured` if it is behind a pooler and keeps prepared statements all the same.
+
+    Raises besides what the driver raises.
+    """
+    async with connection.transaction():
+        if await _is_direct(connection, None):
+            return
+        question = query("keeps_statements", "connecting.sql")
+        keeps = await connection.fetchval(question.format(pid=connection.get_server_pid()))
+    if keeps:
+        raise Misconfigured(
+            dependency,
+            "the pool that was handed in keeps prepared statements behind a pooler, where they "
+            "answer other processes",
+            next_step="open it with statement_cache_size=0",
+        )
+
+
+async def _is_direct(connection: Any, timeout: float | None) -> bool:
     """A pooler tells of a session that is none of the server's."""
     question = query("is_direct", "connecting.sql").format(pid=connection.get_server_pid())
-    try:
-        return await connection.execute(question, timeout=timeout) == "SELECT 1"
-    except (*DRIVER_ERRORS, asyncio.CancelledError):
-        connection.terminate()
-        raise
+    return bool(await connection.execute(question, timeout=timeout) == "SELECT 1")
