@@ -199,6 +199,7 @@ async def test_a_session_of_another_isolation_is_asked_once_and_then_begins_by_i
     role = world.database.ingest_role
     await world.admin.execute(f"ALTER ROLE {role} SET default_transaction_isolation = serializable")
     story = await Story(world).begin()
+    await world.repository.check()  # what a new connection is asked is not meant here
     said = calls_of(
         monkeypatch, asyncpg.Connection, "execute", "fetch", said=lambda statement, *_: statement
     )
