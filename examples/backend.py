@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 import snapshot_ingest
-from snapshot_domain.ports import SnapshotNotice
+from snapshot_domain.ports import NamedListener, SnapshotNotice
 
 
 class DiffEngine:
@@ -35,7 +35,9 @@ class DiffEngine:
 diffs = DiffEngine()
 registry = CollectorRegistry()
 ingestion = snapshot_ingest.lifespan(
-    Path(os.environ["SNAPSHOT_INGEST_CONFIG"]), registry=registry, listeners=[diffs]
+    Path(os.environ["SNAPSHOT_INGEST_CONFIG"]),
+    registry=registry,
+    listeners=[NamedListener("diffs", diffs)],  # a name: its position is kept over a restart
 )
 app = FastAPI(lifespan=ingestion)
 app.mount("/ingestion", ingestion.app)  # /ingestion/metrics, /healthz and /readyz
