@@ -19,6 +19,7 @@ async def test_nothing_is_lost_and_nothing_stored_twice_while_publishing_goes_on
             turn=timedelta(seconds=2),
             ack_wait_seconds=ACK_WAIT_SECONDS,
             patience=HURRIED,
+            worker=["worker.batches_in_flight=1"],
         )
     assert (figures.lost, figures.twice) == (0, 0)
     assert figures.unsettled >= 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -64,10 +64,13 @@ async def taken_over(
     ack_wait_seconds: float | None,
     orderly: bool = False,
     patience: Patience | None = None,
+    worker: Sequence[str] = (),
 ) -> Figures:
     """Publishes throughout: for one turn the former subscriber works, after that our worker.
 
-    The former one is killed over its work, unless its end is `orderly`.
+    The former one is killed over its work, unless its end is `orderly`. `worker` are settings
+    of ours. With several batches in flight a device's snapshots may overtake each other, and then
+    a text that came late is stored beside the like of it (rule 4 of the timeline).
     """
     load = Load(world, devices, rate)
     await load.register()
@@ -76,7 +79,7 @@ async def taken_over(
         async with AsyncExitStack() as ours:
             async with world.former(ack_wait=ack_wait_seconds) as former:
                 # Our worker is there from the beginning, and waits for the take-over.
-                ingestion = await ours.enter_async_context(open_ingestion(world.settings()))
+                ingestion = await ours.enter_async_context(open_ingestion(world.settings(*worker)))
                 await ours.enter_async_context(at_work(ingestion))
                 await asyncio.sleep(turn.total_seconds())
                 if orderly:
