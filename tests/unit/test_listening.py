@@ -428,7 +428,7 @@ def test_an_open_transaction_holds_up_a_listener_with_a_name_and_is_not_passed_o
         scene.store.opened.add(2)
         scene.commit(listening, 1, 3)
         await scene.until(lambda: scene.listener.transactions == [1])
-        await scene.clock.sleep(10)
+        await scene.clock.sleep(1_500)
         assert scene.listener.transactions == [1]
         scene.store.commit(notice(2))
         assert await scene.until(lambda: scene.listener.transactions == [1, 2, 3])
