@@ -596,6 +596,7 @@ class _HoldingPositions(MemoryKeptPositions):
 
     async def let_go(self, name: str, holder: HolderId) -> None:
         """See KeptPositions."""
+        await super().let_go(name, holder)
         raise self.fault
 
 
