@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from snapshot_domain.telling import ListeningLimits, Telling
 T = TypeVar("T")
 
 _LOOKS_AT_THE_END = 5
+_DOUBLINGS_AT_MOST = 16
 
 
 class Progress(Enum):
@@ -102,10 +103,10 @@ class Feed(ABC):
             ListenerObserved(self.telling.name, self.queued, behind=self.is_behind)
         )
 
-    async def ask(self, step: Awaitable[T]) -> T:
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """What the store answers; one feed asks at a time."""
         async with self._store:
-            return await step
+            return await question()
 
     def _goes_on_after(self, progress: Progress) -> bool:
         """Whether a feed that is stopped has a round more: others may write for a long time."""
@@ -133,8 +134,9 @@ class Feed(ABC):
             case Progress.IDLE:
                 await self._woken.wait()
             case Progress.NOT_YET:
+                doublings = min(self._looks_in_vain - 1, _DOUBLINGS_AT_MOST)
                 soonest = self.limits.soonest_look.total_seconds()
-                await self.clock.sleep(min(soonest * 2.0 ** (self._looks_in_vain - 1), look_every))
+                await self.clock.sleep(min(soonest * 2.0**doublings, look_every))
             case Progress.ELSEWHERE:
                 await self._until(self._stopping, look_every)
             case Progress.FAILED:

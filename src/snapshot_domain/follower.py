@@ -65,7 +65,7 @@ class Follower(Feed):
         if position is None:
             self._has_more = False
             return Progress.ELSEWHERE
-        page = await self.ask(self._snapshots.since(position, self.limits.page_notices))
+        page = await self.ask(lambda: self._snapshots.since(position, self.limits.page_notices))
         if page.notices:
             self._position = None  # unless this goes well, the store says where to read on
             if not await self.telling.tell(page.notices):
@@ -80,7 +80,7 @@ class Follower(Feed):
 
     async def end(self) -> None:
         """See Feed: lets go, so that another process need not wait."""
-        await self.ask(self._positions.let_go(self.telling.name, self._holder))
+        await self.ask(lambda: self._positions.let_go(self.telling.name, self._holder))
 
     async def _claimed(self) -> StoredPosition | None:
         """Where to read on, by a claim that lasts for the next call; None if another has it."""
@@ -90,7 +90,7 @@ class Follower(Feed):
             return self._position
         began_seconds = self.clock.monotonic()
         self._position = await self.ask(
-            self._positions.claim(self.telling.name, self._holder, self.limits.claim_lasts)
+            lambda: self._positions.claim(self.telling.name, self._holder, self.limits.claim_lasts)
         )
         self._kept_at_seconds = began_seconds
         return self._position
@@ -98,7 +98,9 @@ class Follower(Feed):
     async def _move(self, position: StoredPosition) -> bool:
         began_seconds = self.clock.monotonic()
         moved = await self.ask(
-            self._positions.move(self.telling.name, self._holder, position, self.limits.claim_lasts)
+            lambda: self._positions.move(
+                self.telling.name, self._holder, position, self.limits.claim_lasts
+            )
         )
         self._kept_at_seconds = began_seconds
         return moved

@@ -125,4 +125,9 @@ async def _end_of(feed: Feed) -> None:
     try:
         await feed.end()
     except DependencyError as fault:
-        logger.warning("the listener %s keeps its claim to its end: %s", feed.telling.name, fault)
+        what = str(fault)
+    except Exception as fault:  # noqa: BLE001 - nobody waits for more than the claim's own end
+        what = f"unforeseen {type(fault).__name__}"
+    else:
+        return
+    logger.warning("the listener %s keeps its claim to its end: %s", feed.telling.name, what)

@@ -114,7 +114,9 @@ class LiveFeed(Feed):
         return Progress.MORE
 
     async def _catch_up(self, missed: _Span) -> Progress:
-        page = await self.ask(self._snapshots.since(missed.read_to, self.limits.page_notices))
+        page = await self.ask(
+            lambda: self._snapshots.since(missed.read_to, self.limits.page_notices)
+        )
         if page.notices and not await self.telling.tell(page.notices):
             return Progress.FAILED
         missed.read_to = page.read_to

@@ -28,7 +28,7 @@ INSERT INTO snapshot_ingest.snapshots
     (snapshot_id, device_id, tenant_id, digest, collected_at, sequence, last_seen,
      last_seen_sequence, plaintext_bytes, stored_bytes, format, flags, stored_in)
 SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), decode(repeat('00', 32), 'hex'),
-    now(), n, now(), n, 1, 1, 'transit', 0, (n / 100 + 3)::text::xid8
+    now(), n, now(), n, 1, 1, 'transit', 0, ((n - 1) / 100 + 3)::text::xid8
 FROM generate_series(1, 20000) AS n
 """
 _BLOCKS_A_SNAPSHOT_AT_MOST = 8

@@ -1,6 +1,7 @@
 """Listening on a virtual clock: nobody waits for a listener, and what it misses comes again."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -428,7 +429,7 @@ def test_an_open_transaction_holds_up_a_listener_with_a_name_and_is_not_passed_o
         scene.store.opened.add(2)
         scene.commit(listening, 1, 3)
         await scene.until(lambda: scene.listener.transactions == [1])
-        await scene.clock.sleep(10)
+        await scene.clock.sleep(1_500)
         assert scene.listener.transactions == [1]
         scene.store.commit(notice(2))
         assert await scene.until(lambda: scene.listener.transactions == [1, 2, 3])
@@ -537,6 +538,26 @@ def test_a_stop_does_not_wait_for_a_listener_that_fails(play: Player) -> None:
     play(story)
 
 
+@pytest.mark.parametrize("fault", [_DOWN, RuntimeError("a driver's, with content")])
+def test_a_claim_that_cannot_be_let_go_of_ends_by_itself_and_the_stop_goes_on(
+    play: Player, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(scene: Scene) -> None:
+        scene.positions = _HoldingPositions(scene.clock, fault=fault)
+        strays: list[object] = []
+        scene.loop.set_exception_handler(lambda _, context: strays.append(context["message"]))
+        listening = scene.begin_named()
+        await scene.clock.sleep(1)
+        listening.stop(_GRACE)
+        await scene.running.pop()
+        gc.collect()
+        assert not strays
+
+    play(story)
+    assert "keeps its claim to its end" in caplog.text
+    assert "content" not in caplog.text
+
+
 def test_two_listeners_of_one_name_are_refused() -> None:
     clock = ManualClock()
     both = [NamedListener(_NAME, MoodyListener()) for _ in range(2)]
@@ -565,6 +586,18 @@ class _LossyPositions(MemoryKeptPositions):
         if self.lost == 1:
             raise _DOWN
         return moved
+
+
+@define
+class _HoldingPositions(MemoryKeptPositions):
+    """Lets go of nothing."""
+
+    fault: Exception = _DOWN
+
+    async def let_go(self, name: str, holder: HolderId) -> None:
+        """See KeptPositions."""
+        await super().let_go(name, holder)
+        raise self.fault
 
 
 def _told(scene: Scene) -> list[ListenerTold]:

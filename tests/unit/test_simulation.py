@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -16,8 +16,9 @@ from simulation.loop import Endless, LoopClock, VirtualLoop, worker_running
 from simulation.verdict import simulate
 from snapshot_domain.batch import Batch
 from snapshot_domain.delivery import Ack, Settlement
-from snapshot_domain.ports import STREAM_START, Floor
+from snapshot_domain.ports import STREAM_START, Floor, SnapshotNotice
 from snapshot_domain.rejection import Rejection
+from snapshot_domain.telling import Telling
 from snapshot_memory import MemoryHashRepository
 
 TESTS = Path(__file__).parent.parent
@@ -71,6 +72,11 @@ def after_any_floor(floor: Floor | None, *_: object) -> int:
     return STREAM_START if floor is None else floor.sequence + 1
 
 
+async def once_and_never_again(telling: Telling, notices: Sequence[SnapshotNotice]) -> bool:
+    await telling._fault_of_call(notices)
+    return True
+
+
 @pytest.mark.parametrize(
     ("where", "bug", "broken"),
     [
@@ -79,6 +85,7 @@ def after_any_floor(floor: Floor | None, *_: object) -> int:
         ("snapshot_domain.ingest.settlement_for", always_ack, "is acked after its commit"),
         ("snapshot_domain.rejection.Rejection.keep", keep_nothing, "is discarded after it was"),
         ("snapshot_memory.MemoryHashRepository._split", forget_the_return, "newest message's text"),
+        ("snapshot_domain.telling.Telling.tell", once_and_never_again, "a listener is told of"),
         ("snapshot_domain.batch.Batch.give_back", Batch.handled, "is settled once"),
     ],
 )
