@@ -109,7 +109,7 @@ class _Run:
             await accounts.open()
             write_stack_json(self.directory / "stack.json", addresses, self.ready.ingest, url)
             self._greet(url)
-            progress = asyncio.create_task(Progress(self.console, tally, looking, url).run())
+            progress = asyncio.create_task(self._show(Progress(self.console, tally, looking, url)))
             try:
                 await self._ingest(ingestion, client, looking, accounts, until_idle=until_idle)
             finally:
@@ -155,17 +155,21 @@ class _Run:
         else:
             await self.stopping.wait()
 
-    @property
-    def _doing(self) -> str:
-        return "ingesting" if self.with_worker else "leaving to others"
-
     def _greet(self, url: str) -> None:
+        stack_json = self.directory / "stack.json"
+        what = self.workload.message_count or "whatever comes"
         self.console.print(
-            f"{self._doing} {self.workload.message_count or 'whatever comes'}; "
-            f"metrics at {url}/metrics; connect with {self.directory / 'stack.json'}",
+            f"ingesting {what}; metrics at {url}/metrics; connect with {stack_json}"
+            if self.with_worker
+            else f"no worker here: {what} for whoever connects; connect with {stack_json}",
             highlight=False,
             soft_wrap=True,
         )
+
+    async def _show(self, progress: Progress) -> None:
+        """What a worker elsewhere does, its own process shows."""
+        if self.with_worker:
+            await progress.run()
 
 
 async def _idle(source: JetStreamSource) -> None:
