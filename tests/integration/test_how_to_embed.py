@@ -15,7 +15,10 @@ from prometheus_client import CollectorRegistry
 from snapshot_ingest.stack import EmbeddedStack
 from support.postgres import INGEST_PASSWORD
 from support.real_world import RealWorld, real_world
+from support.unchanged_logging import unchanged_logging
 from support.waiting import until_true
+
+__all__ = ["unchanged_logging"]  # Litestar sets up that of the process
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "embed.md").read_text()
 _BLOCKS = re.findall(
