@@ -11,12 +11,13 @@ from attrs import field, frozen
 from snapshot_domain.errors import Dependency
 from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
 from snapshot_postgres.pool import Pool, PooledConnection
-from snapshot_postgres.sessions import is_ours, require_own_statements
+from snapshot_postgres.sessions import is_ours, require_usable
 
 T = TypeVar("T")
 
 _REPETITIONS = 3
 _FIRST_PAUSE_SECONDS = 0.02
+_SESSIONS_REMEMBERED = 1_000
 
 
 @frozen
@@ -78,7 +79,9 @@ class Database:
     async def _look_at(self, connection: PooledConnection) -> None:
         session = connection.get_server_pid()
         if session not in self._looked_at:
-            await require_own_statements(connection, self.dependency)
+            await require_usable(connection, self.dependency)
+            if len(self._looked_at) >= _SESSIONS_REMEMBERED:
+                self._looked_at.clear()  # most of them have ended, and nobody says which
             self._looked_at.add(session)
 
 
