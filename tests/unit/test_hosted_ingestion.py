@@ -18,9 +18,10 @@ from typed_settings import Secret
 
 import snapshot_ingest
 from snapshot_domain import worker
-from snapshot_domain.ports import Cipher
+from snapshot_domain.ports import Cipher, MessageSource
 from snapshot_ingest import HostedIngestion, Settings
 from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings
+from snapshot_memory import ManualClock, MemoryMessageSource
 from support.waiting import until, until_true
 
 _NOWHERE = "127.0.0.1:1"
@@ -54,6 +55,13 @@ async def test_without_its_servers_the_host_starts_and_is_told_of_each() -> None
         ready = await ingestion.ready()
     assert not ready.is_ready
     assert set(ready.faults) == {"source", "repository", "cipher"}
+
+
+async def test_a_host_without_a_pool_may_say_so() -> None:
+    ports: dict[type, object] = {MessageSource: MemoryMessageSource(ManualClock())}
+    async with snapshot_ingest.open(SETTINGS, pool=None, ports=ports) as ingestion:
+        await _until_opened(ingestion)
+        assert "ConnectionRefusedError" in (await ingestion.ready()).faults["repository"]
 
 
 async def test_before_and_after_its_block_it_says_that_it_does_not_run() -> None:
@@ -91,18 +99,23 @@ async def test_what_is_wrong_is_logged_once_however_often_it_is_tried(
     assert said.startswith("ingestion does not run, and is tried again: ")
 
 
+@pytest.mark.parametrize("fault", [ZeroDivisionError, asyncio.CancelledError])
 async def test_something_unforeseen_is_told_by_its_class_alone_and_tried_again(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, fault: type[BaseException]
 ) -> None:
     class Broken:
-        @property
-        def postgres(self) -> object:
-            raise ZeroDivisionError("its text may hold anything")
+        tried = 0
 
-    ingestion = HostedIngestion(Broken(), tries_again_after=_AT_ONCE)  # type: ignore[arg-type]
+        @property
+        def nats(self) -> object:
+            self.tried += 1
+            raise fault("its text may hold anything")
+
+    broken = Broken()
+    ingestion = HostedIngestion(broken, tries_again_after=_AT_ONCE)  # type: ignore[arg-type]
     async with ingestion.running():
-        await until(lambda: bool(caplog.records))
-    assert "unforeseen" in caplog.text
+        await until(lambda: broken.tried > 1)
+    assert f"unforeseen {fault.__name__}" in caplog.text
     assert "may hold anything" not in caplog.text
 
 

@@ -9,6 +9,7 @@ import asyncpg
 from attrs import field, frozen
 
 from snapshot_domain.errors import Dependency
+from snapshot_domain.tasks import is_being_cancelled
 from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
 from snapshot_postgres.pool import Pool, PooledConnection
 from snapshot_postgres.sessions import is_ours, require_usable
@@ -71,8 +72,7 @@ class Database:
         except DRIVER_ERRORS as error:
             fault = fault_of(error)
         # asyncpg's own clearing up may have put its error in the place of a cancellation.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if is_being_cancelled():
             raise asyncio.CancelledError
         return fault
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_domain.ports import Metrics, SnapshotListener
-from snapshot_domain.tasks import cancel
+from snapshot_domain.tasks import cancel, is_being_cancelled
 from snapshot_ingest.ingestion import Ingestion, open_ingestion
 from snapshot_ingest.ports_in_code import Ports
 from snapshot_ingest.settings import Settings, load_settings
@@ -38,7 +38,7 @@ class HandedIn(TypedDict, total=False):
     """
 
     registry: CollectorRegistry
-    pool: Pool
+    pool: "Pool | None"
     listeners: Sequence[SnapshotListener]
     watchers: Sequence[Metrics]
     ports: Ports
@@ -74,8 +74,9 @@ class HostedIngestion:
         self._settings = settings
         self._tries_again_after = tries_again_after
         self._handed_in = handed_in
-        if "pool" in handed_in:
-            self._handed_in["pool"] = host_pool(handed_in["pool"])
+        pool = handed_in.get("pool")
+        if pool is not None:
+            self._handed_in["pool"] = host_pool(pool)
         self._registry = handed_in.get("registry") or CollectorRegistry()
         self._running: Ingestion | None = None
         self._is_entered = False
@@ -152,6 +153,10 @@ class HostedIngestion:
             await self._ingest(stopping)
         except SnapshotIngestError as fault:
             return str(fault)
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            return "unforeseen CancelledError"
         except Exception as fault:  # noqa: BLE001 - whatever it is, the host goes on
             return f"unforeseen {type(fault).__name__}"
         return ""
