@@ -45,8 +45,10 @@ from snapshot_ingest.composition import Container, Resources, compose, open_reso
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
+from snapshot_ingest.ports_in_code import OF_OPENBAO
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import (
+    DigestKind,
     OpenBaoSettings,
     PostgresSettings,
     Settings,
@@ -54,7 +56,7 @@ from snapshot_ingest.settings import (
 )
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_json import JsonSnapshotDecoder
-from snapshot_memory import MemoryMetrics, MemorySnapshotListener
+from snapshot_memory import MemoryCipher, MemoryKeyring, MemoryMetrics, MemorySnapshotListener
 from snapshot_nats import JetStreamSource
 from snapshot_openbao import (
     SealedBodyCipher,
@@ -214,6 +216,18 @@ async def test_settings_that_are_not_enough_open_nothing() -> None:
     with pytest.raises(SettingsError, match=r"postgres\.dsn is not set"):
         async with open_ingestion(Settings()):
             raise AssertionError("it must not open")
+
+
+async def test_digests_of_the_host_need_no_key_of_ours() -> None:
+    keyed = evolve(SETTINGS, digest=DigestKind.KEYED)
+    theirs = PlainDigests()
+    ports: dict[type, object] = dict.fromkeys(OF_OPENBAO, MemoryCipher(MemoryKeyring()))
+    async with open_resources(keyed, CollectorRegistry()) as resources:
+        without_openbao = evolve(resources, openbao=None)
+        container = compose(keyed, without_openbao, ports={**ports, Digests: theirs})
+        assert container.resolve(Digests) is theirs  # type: ignore[type-abstract]  # a protocol is the key
+        with pytest.raises(SettingsError, match="hand in `Digests` too"):
+            compose(keyed, evolve(without_openbao, registry=CollectorRegistry()), ports=ports)
 
 
 async def test_a_worker_warns_of_each_section_that_says_insecure_and_of_no_other(

@@ -216,8 +216,9 @@ def compose(
         _register_postgres(container, resources.pool)
     if resources.openbao is not None:
         _register_openbao(container, settings, resources.openbao, clock)
-    digests = _digests(settings, resources, clock)
-    container.register(Digests, digests)  # type: ignore[type-abstract]
+    if Digests not in ports:
+        digests = _digests(settings, resources, clock)
+        container.register(Digests, digests)  # type: ignore[type-abstract]
     prometheus = PrometheusMetrics(resources.registry)
     container.register(PrometheusMetrics, prometheus)
     metrics = MetricsFanOut([prometheus, *watchers])
