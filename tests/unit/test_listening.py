@@ -557,6 +557,21 @@ def test_a_stop_ends_whatever_a_listener_does(
     assert ("does not end, and is left" in caplog.text) is not ends_when_cancelled
 
 
+def test_a_cancellation_that_comes_again_cuts_no_end_short(play: Player) -> None:
+    async def story(scene: Scene) -> None:
+        scene.listener.is_hanging = True
+        scene.listener.ends_when_cancelled = False
+        scene.commit(scene.begin_named(), 1)
+        await scene.until(lambda: bool(scene.listener.calls))
+        began = scene.loop.time()
+        await cancel(scene.running.pop())
+        assert scene.loop.time() - began < 5
+        assert scene.positions.kept[_NAME].holder is None
+        scene.listener.is_hanging = False
+
+    play(story)
+
+
 def test_a_stop_does_not_wait_for_a_listener_that_fails(play: Player) -> None:
     async def story(scene: Scene) -> None:
         scene.listener.fault = RuntimeError("never")

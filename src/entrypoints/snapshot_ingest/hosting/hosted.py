@@ -79,7 +79,7 @@ class HostedIngestion:
             self._handed_in["pool"] = host_pool(pool)
         self._registry = handed_in.get("registry") or CollectorRegistry()
         self._running: Ingestion | None = None
-        self._is_entered = False
+        self._ingesting: asyncio.Task[None] | None = None
         self._fault = _NOT_RUNNING
 
     def __call__(self, app: object) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - a lifespan's protocol
@@ -90,15 +90,16 @@ class HostedIngestion:
     async def running(self) -> AsyncIterator[None]:
         """Ingests while the block runs; at its end what is in hand is finished or given back.
 
-        One block at a time, any number one after the other. A cancellation of the end hurries it.
+        One block at a time, any number one after the other. A cancellation of the end hurries it,
+        and another one leaves it to itself.
         """
-        if self._is_entered:
+        if self._ingesting is not None and not self._ingesting.done():
             raise RuntimeError(
                 "this ingestion runs already; a second one needs an object of its own"
             )
-        self._is_entered = True
         stopping = asyncio.Event()
         ingesting = asyncio.create_task(self._until(stopping), name="snapshot-ingest")
+        self._ingesting = ingesting
         try:
             yield
         finally:
@@ -109,7 +110,6 @@ class HostedIngestion:
                 await asyncio.wait([ingesting])
             finally:
                 await cancel(ingesting)
-                self._is_entered = False
 
     async def ready(self) -> Ready:
         """Asks the servers at most every two seconds, however often it is asked itself."""
