@@ -129,6 +129,18 @@ async def test_something_unforeseen_is_told_by_its_class_alone_and_tried_again(
     assert "may hold anything" not in caplog.text
 
 
+async def test_two_listeners_of_one_name_are_told_of_by_that_name() -> None:
+    both = [NamedListener("history", _Reluctant()) for _ in range(2)]
+    ingestion = HostedIngestion(SETTINGS, listeners=both)
+    async with ingestion.running():
+
+        async def is_told() -> bool:
+            faults = (await ingestion.ready()).faults
+            return "two listeners have the name history" in faults["ingestion"]
+
+        await until_true(is_told)
+
+
 async def test_names_of_metrics_that_are_taken_are_one_line_and_cost_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -52,6 +52,7 @@ from snapshot_ingest.ports_in_code import (
     OF_OPENBAO,
     OF_POSTGRES,
     Ports,
+    check_names,
     check_ports,
     is_floor_source,
     is_needed,
@@ -209,8 +210,12 @@ def compose(
 
     `policy` may change that of the settings, and `ports` answer ports in place of our adapters.
 
-    Raises `MetricNameTaken` if the registry has one of the names.
+    Raises `MetricNameTaken` if the registry has one of the names, and `PortError` if two listeners
+    have one.
     """
+    if resources.events is not None:
+        listeners = [*listeners, NamedListener(_EVENTS, resources.events)]
+    check_names(listeners)
     container = Container(ports)
     container.register(Clock, SystemClock())  # type: ignore[type-abstract]
     clock = container.resolve(Clock)  # type: ignore[type-abstract]
@@ -229,8 +234,6 @@ def compose(
     container.register(PrometheusMetrics, prometheus)
     metrics = MetricsFanOut([prometheus, *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
-    if resources.events is not None:
-        listeners = [*listeners, NamedListener(_EVENTS, resources.events)]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
     container.register(Extension, Extension(resources.source, clock))
     container.register(IngestPolicy, policy(settings.policy))

@@ -120,7 +120,8 @@ async def open_ingestion(
 
     No server needs to be up: each is reached when it is needed, and again when it comes back.
     Raises `SettingsError` if the settings are not enough to begin with, `PortError` for a port
-    that cannot be answered, and `MetricNameTaken` if the registry has one of the names.
+    that cannot be answered and for two listeners of one name, and `MetricNameTaken` if the
+    registry has one of the names.
     """
     for section in insecure_sections(settings):
         logger.warning(
