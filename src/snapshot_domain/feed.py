@@ -9,7 +9,7 @@ from typing import TypeVar
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import ListenerObserved
 from snapshot_domain.ports import Clock, Metrics, SnapshotNotice
-from snapshot_domain.tasks import cancel
+from snapshot_domain.tasks import cancel, is_being_cancelled
 from snapshot_domain.telling import ListeningLimits, Telling
 
 T = TypeVar("T")
@@ -119,6 +119,10 @@ class Feed(ABC):
             return await self.round()
         except DependencyError as fault:
             self.telling.note_failure(f"is not told: {fault}")
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            self.telling.note_failure("is not told: unforeseen CancelledError")
         except Exception as fault:  # noqa: BLE001 - a listener that is told late is no reason to end
             self.telling.note_failure(f"is not told: unforeseen {type(fault).__name__}")
         return Progress.FAILED

@@ -65,9 +65,11 @@ class Follower(Feed):
         if position is None:
             self._has_more = False
             return Progress.ELSEWHERE
+        # Unless this goes well, the store says where to read on: another server may answer then,
+        # which has not seen all transactions of the last one.
+        self._position = None
         page = await self.ask(lambda: self._snapshots.since(position, self.limits.page_notices))
         if page.notices:
-            self._position = None  # unless this goes well, the store says where to read on
             if not await self.telling.tell(page.notices):
                 return Progress.FAILED
             if not await self._move(page.read_to):

@@ -20,7 +20,7 @@ from snapshot_domain.ports import (
     SnapshotNotice,
     StoredSnapshots,
 )
-from snapshot_domain.tasks import forget_fault_of
+from snapshot_domain.tasks import forget_fault_of, to_its_end
 from snapshot_domain.telling import ListeningLimits, Telling
 
 _END_SECONDS = 2.0
@@ -82,7 +82,7 @@ class Listening:
             if telling:
                 await asyncio.wait(telling, timeout=self._grace_seconds)
         finally:
-            await _end(telling)
+            await to_its_end(_end(telling))
 
     def stop(self, grace: timedelta) -> None:
         """Asks for an end once all is told, after so long at most.

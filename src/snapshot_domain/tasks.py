@@ -73,6 +73,15 @@ async def within(seconds: float, step: Awaitable[_Result]) -> _Result:
     raise TimeoutError
 
 
+def is_being_cancelled() -> bool:
+    """Whether somebody cancels the current task.
+
+    If not, its CancelledError is that of something it waited for: a fault like any other.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def forget_fault_of(task: "asyncio.Future[Any]") -> None:
     """Keeps asyncio from printing a fault, which may hold content, when the task is collected."""
     if not task.cancelled():

@@ -14,7 +14,7 @@ from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
 from snapshot_domain.journal import logger
 from snapshot_domain.ports import MessageSource, Metrics
-from snapshot_domain.tasks import cancel, forget_fault_of
+from snapshot_domain.tasks import cancel, forget_fault_of, is_being_cancelled
 
 # Longer than a source waits for a first message, and shorter than a person for a prompt.
 _A_FETCH_ENDS_WITHIN_SECONDS = 3.0
@@ -148,6 +148,10 @@ class Worker:
             return await self._source.fetch(self._limits.batch_messages, self._limits.batch_bytes)
         except DependencyError as fault:
             dependency, what = fault.dependency, str(fault)
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            what = "unforeseen CancelledError"
         except Exception as fault:  # noqa: BLE001 - a worker goes on, whatever the source does
             what = f"unforeseen {type(fault).__name__}"
         self._metrics.record(FetchFailed(dependency))

@@ -122,7 +122,7 @@ class FaultySource:
     """Fails to fetch or to settle, as often as told; holds a fetch at a gate."""
 
     inner: MessageSource
-    fetch_faults: list[Exception] = field(factory=list)
+    fetch_faults: list[BaseException] = field(factory=list)
     settle_faults: list[Exception] = field(factory=list)
     fetch_gate: Gate | None = None
     settle_gate: Gate | None = None

@@ -40,7 +40,8 @@ class OpenTransactions:
 
     committed: list[SnapshotNotice] = field(factory=list)
     opened: set[int] = field(factory=set)
-    fault: Exception | None = None
+    nothing_up_to: int = 0
+    fault: BaseException | None = None
     asking: int = 0
     asked_at_once: int = 0
     read: list[StoredPosition] = field(factory=list)
@@ -65,7 +66,9 @@ class OpenTransactions:
         if self.fault is not None:
             raise self.fault
         self.read.append(position)
-        newest = max((each.position.transaction for each in self.committed), default=0)
+        newest = max(
+            (each.position.transaction for each in self.committed), default=self.nothing_up_to
+        )
         horizon = StoredPosition(min(self.opened, default=newest + 1) - 1)
         found = sorted(
             (each for each in self.committed if position < each.position <= horizon),

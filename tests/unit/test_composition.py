@@ -1,5 +1,6 @@
 """The composition root: every registration resolves, to the adapter that is meant."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -39,14 +40,17 @@ from snapshot_domain.ports import (
 from snapshot_domain.rejection import Rejection
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
+from snapshot_ingest import composition
 from snapshot_ingest.backlog_watch import BacklogWatch
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.composition import Container, Resources, compose, open_resources
 from snapshot_ingest.floor_watch import FloorWatch
 from snapshot_ingest.ingestion import open_ingestion
 from snapshot_ingest.metrics_fan_out import MetricsFanOut
+from snapshot_ingest.ports_in_code import OF_OPENBAO
 from snapshot_ingest.readiness import Readiness
 from snapshot_ingest.settings import (
+    DigestKind,
     OpenBaoSettings,
     PostgresSettings,
     Settings,
@@ -54,7 +58,14 @@ from snapshot_ingest.settings import (
 )
 from snapshot_ingest.settings.errors import SettingsError
 from snapshot_json import JsonSnapshotDecoder
-from snapshot_memory import MemoryMetrics, MemorySnapshotListener
+from snapshot_memory import (
+    ManualClock,
+    MemoryCipher,
+    MemoryKeyring,
+    MemoryMessageSource,
+    MemoryMetrics,
+    MemorySnapshotListener,
+)
 from snapshot_nats import JetStreamSource
 from snapshot_openbao import (
     SealedBodyCipher,
@@ -73,6 +84,7 @@ from snapshot_postgres import (
     PostgresWaitingMessages,
 )
 from snapshot_prometheus import MetricNameTaken, PrometheusMetrics
+from support.faults import Gate
 
 EXPECTED: dict[object, type] = {
     AckFloors: PostgresAckFloors,
@@ -214,6 +226,51 @@ async def test_settings_that_are_not_enough_open_nothing() -> None:
     with pytest.raises(SettingsError, match=r"postgres\.dsn is not set"):
         async with open_ingestion(Settings()):
             raise AssertionError("it must not open")
+
+
+class _SlowToClose(MemoryMessageSource):
+    """Says when its closing begins and when it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock())
+        self.closing, self.is_closed = Gate(), False
+
+    async def close(self) -> None:
+        await self.closing.pass_through()
+        self.is_closed = True
+
+
+async def test_whoever_cancels_the_end_cuts_no_closing_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = _SlowToClose()
+    monkeypatch.setattr(composition, "message_source", lambda *_: source)
+
+    async def use() -> None:
+        async with open_resources(SETTINGS, CollectorRegistry()):
+            pass
+
+    using = asyncio.create_task(use())
+    await source.closing.reached.wait()
+    for _ in range(3):
+        using.cancel()
+        await asyncio.sleep(0)
+    source.closing.opened.set()
+    await asyncio.wait([using], timeout=10)
+    assert using.cancelled()
+    assert source.is_closed
+
+
+async def test_digests_of_the_host_need_no_key_of_ours() -> None:
+    keyed = evolve(SETTINGS, digest=DigestKind.KEYED)
+    theirs = PlainDigests()
+    ports: dict[type, object] = dict.fromkeys(OF_OPENBAO, MemoryCipher(MemoryKeyring()))
+    async with open_resources(keyed, CollectorRegistry()) as resources:
+        without_openbao = evolve(resources, openbao=None)
+        container = compose(keyed, without_openbao, ports={**ports, Digests: theirs})
+        assert container.resolve(Digests) is theirs  # type: ignore[type-abstract]  # a protocol is the key
+        with pytest.raises(SettingsError, match="hand in `Digests` too"):
+            compose(keyed, evolve(without_openbao, registry=CollectorRegistry()), ports=ports)
 
 
 async def test_a_worker_warns_of_each_section_that_says_insecure_and_of_no_other(

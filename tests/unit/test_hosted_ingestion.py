@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,10 +18,20 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_lat
 from typed_settings import Secret
 
 import snapshot_ingest
-from snapshot_domain import worker
-from snapshot_domain.ports import Cipher
+from snapshot_domain import tasks, worker
+from snapshot_domain.delivery import Delivery
+from snapshot_domain.ports import (
+    Cipher,
+    KeptPositions,
+    MessageSource,
+    NamedListener,
+    SnapshotNotice,
+    StoredSnapshots,
+)
 from snapshot_ingest import HostedIngestion, Settings
 from snapshot_ingest.settings import NatsSettings, OpenBaoSettings, PostgresSettings
+from snapshot_memory import ManualClock, MemoryKeptPositions, MemoryMessageSource
+from support.listening import OpenTransactions, notice
 from support.waiting import until, until_true
 
 _NOWHERE = "127.0.0.1:1"
@@ -54,6 +65,13 @@ async def test_without_its_servers_the_host_starts_and_is_told_of_each() -> None
         ready = await ingestion.ready()
     assert not ready.is_ready
     assert set(ready.faults) == {"source", "repository", "cipher"}
+
+
+async def test_a_host_without_a_pool_may_say_so() -> None:
+    ports: dict[type, object] = {MessageSource: MemoryMessageSource(ManualClock())}
+    async with snapshot_ingest.open(SETTINGS, pool=None, ports=ports) as ingestion:
+        await _until_opened(ingestion)
+        assert "ConnectionRefusedError" in (await ingestion.ready()).faults["repository"]
 
 
 async def test_before_and_after_its_block_it_says_that_it_does_not_run() -> None:
@@ -91,19 +109,36 @@ async def test_what_is_wrong_is_logged_once_however_often_it_is_tried(
     assert said.startswith("ingestion does not run, and is tried again: ")
 
 
+@pytest.mark.parametrize("fault", [ZeroDivisionError, asyncio.CancelledError])
 async def test_something_unforeseen_is_told_by_its_class_alone_and_tried_again(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, fault: type[BaseException]
 ) -> None:
     class Broken:
-        @property
-        def postgres(self) -> object:
-            raise ZeroDivisionError("its text may hold anything")
+        tried = 0
 
-    ingestion = HostedIngestion(Broken(), tries_again_after=_AT_ONCE)  # type: ignore[arg-type]
+        @property
+        def nats(self) -> object:
+            self.tried += 1
+            raise fault("its text may hold anything")
+
+    broken = Broken()
+    ingestion = HostedIngestion(broken, tries_again_after=_AT_ONCE)  # type: ignore[arg-type]
     async with ingestion.running():
-        await until(lambda: bool(caplog.records))
-    assert "unforeseen" in caplog.text
+        await until(lambda: broken.tried > 1)
+    assert f"unforeseen {fault.__name__}" in caplog.text
     assert "may hold anything" not in caplog.text
+
+
+async def test_two_listeners_of_one_name_are_told_of_by_that_name() -> None:
+    both = [NamedListener("history", _Reluctant()) for _ in range(2)]
+    ingestion = HostedIngestion(SETTINGS, listeners=both)
+    async with ingestion.running():
+
+        async def is_told() -> bool:
+            faults = (await ingestion.ready()).faults
+            return "two listeners have the name history" in faults["ingestion"]
+
+        await until_true(is_told)
 
 
 async def test_names_of_metrics_that_are_taken_are_one_line_and_cost_nothing_else(
@@ -165,6 +200,62 @@ async def test_one_object_runs_once_at_a_time() -> None:
                 raise AssertionError("it must not run twice")
 
 
+async def test_a_host_that_is_cancelled_at_its_end_leaves_no_listener_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "_ASK_AGAIN_SECONDS", 0.01)
+    store, clock, listener = OpenTransactions(), ManualClock(), _Reluctant()
+    store.commit(notice(1))
+    kept, ending = MemoryKeptPositions(clock), asyncio.Event()
+    ports: dict[type, object] = {
+        MessageSource: MemoryMessageSource(clock),
+        StoredSnapshots: store,
+        KeptPositions: kept,
+    }
+
+    async def host() -> None:
+        async with snapshot_ingest.open(
+            SETTINGS, ports=ports, listeners=[NamedListener("history", listener)]
+        ):
+            await listener.called.wait()
+            ending.set()
+
+    before = asyncio.all_tasks()
+    hosting = asyncio.create_task(host())
+    await ending.wait()
+    hosting.cancel()
+    await asyncio.wait([hosting], timeout=10)
+    left = asyncio.all_tasks() - before
+    listener.gives_in.set()
+    assert hosting.cancelled()
+    assert not left
+    assert kept.kept["history"].holder is None
+
+
+async def test_a_host_that_is_cancelled_twice_at_its_end_may_ingest_again_once_that_has_come() -> (
+    None
+):
+    source = _Deaf()
+    ingestion = snapshot_ingest.lifespan(SETTINGS, ports={MessageSource: source})
+
+    async def host() -> None:
+        async with ingestion.running():
+            await source.asked.wait()
+
+    hosting = asyncio.create_task(host())
+    await source.asked.wait()
+    while not hosting.done():
+        hosting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="runs already"):
+        async with ingestion.running():
+            raise AssertionError("the first one has not ended")
+    source.answers.set()
+    await until(lambda: "snapshot-ingest" not in [each.get_name() for each in asyncio.all_tasks()])
+    async with ingestion.running():
+        await _until_opened(ingestion)
+
+
 async def test_it_touches_nothing_that_a_process_has_once_only() -> None:
     before = _of_the_process()
     async with snapshot_ingest.open(SETTINGS) as ingestion:
@@ -178,6 +269,35 @@ def test_there_is_no_other_public_name() -> None:
         assert getattr(snapshot_ingest, name)
     with pytest.raises(AttributeError, match="no attribute 'closed'"):
         snapshot_ingest.closed  # noqa: B018
+
+
+class _Reluctant:
+    """A listener that ends at its fifth cancellation."""
+
+    def __init__(self) -> None:
+        self.called, self.gives_in = asyncio.Event(), asyncio.Event()
+
+    async def stored(self, notices: Sequence[SnapshotNotice]) -> None:
+        assert notices
+        self.called.set()
+        for _ in range(5):
+            with suppress(asyncio.CancelledError):
+                await self.gives_in.wait()
+
+
+class _Deaf(MemoryMessageSource):
+    """A source that hears no cancellation while it waits."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock())
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, max_messages: int, max_bytes: int) -> Sequence[Delivery]:
+        self.asked.set()
+        while not self.answers.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.answers.wait()
+        return await super().fetch(max_messages, max_bytes)
 
 
 class _CountingPorts(Mapping[type, object]):

@@ -465,6 +465,39 @@ def test_a_move_whose_answer_was_lost_is_looked_up_and_nothing_is_told_twice(
     play(story)
 
 
+def test_after_a_fault_of_the_store_it_is_read_from_what_is_kept_there(play: Player) -> None:
+    async def story(scene: Scene) -> None:
+        # Transactions that stored nothing: what was read is beyond what was kept.
+        scene.store.nothing_up_to = 9
+        scene.begin_named()
+        await scene.until(lambda: bool(scene.store.read))
+        # The server that takes over has not seen them, and gives their numbers again.
+        scene.store.fault = _DOWN
+        await scene.until(lambda: bool(_failures(scene)))
+        scene.store.fault, scene.store.nothing_up_to = None, 0
+        scene.store.commit(notice(5))
+        await scene.until(lambda: scene.listener.transactions == [5], within=20)
+
+    play(story)
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, asyncio.CancelledError])
+def test_a_store_that_fails_in_a_way_that_nobody_thought_of_is_asked_again(
+    play: Player, fault: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(scene: Scene) -> None:
+        listening = scene.begin_named()
+        scene.store.fault = fault("may hold anything")
+        scene.commit(listening, 1)
+        await scene.until(lambda: bool(_failures(scene)))
+        scene.store.fault = None
+        await scene.until(lambda: scene.listener.transactions == [1])
+
+    play(story)
+    assert f"unforeseen {fault.__name__}" in caplog.text
+    assert "may hold anything" not in caplog.text
+
+
 def test_all_listeners_together_ask_the_store_one_question_at_a_time(play: Player) -> None:
     async def story(scene: Scene) -> None:
         listeners = [MoodyListener() for _ in range(5)]
@@ -524,6 +557,21 @@ def test_a_stop_ends_whatever_a_listener_does(
     assert ("does not end, and is left" in caplog.text) is not ends_when_cancelled
 
 
+def test_a_cancellation_that_comes_again_cuts_no_end_short(play: Player) -> None:
+    async def story(scene: Scene) -> None:
+        scene.listener.is_hanging = True
+        scene.listener.ends_when_cancelled = False
+        scene.commit(scene.begin_named(), 1)
+        await scene.until(lambda: bool(scene.listener.calls))
+        began = scene.loop.time()
+        await cancel(scene.running.pop())
+        assert scene.loop.time() - began < 5
+        assert scene.positions.kept[_NAME].holder is None
+        scene.listener.is_hanging = False
+
+    play(story)
+
+
 def test_a_stop_does_not_wait_for_a_listener_that_fails(play: Player) -> None:
     async def story(scene: Scene) -> None:
         scene.listener.fault = RuntimeError("never")
@@ -570,6 +618,10 @@ def test_two_listeners_of_one_name_are_refused() -> None:
 def test_a_name_is_printable(name: str) -> None:
     with pytest.raises(ValueError, match="printable"):
         NamedListener(name, MoodyListener())
+
+
+def _failures(scene: Scene) -> list[ListenerFailed]:
+    return [each for each in scene.metrics.events if isinstance(each, ListenerFailed)]
 
 
 class _LossyPositions(MemoryKeptPositions):

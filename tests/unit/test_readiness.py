@@ -32,7 +32,7 @@ class _Checked:
     """Counts its checks; each fails or waits as a test says."""
 
     asked = 0
-    raises: Exception | None = None
+    raises: BaseException | None = None
     gate: Gate | None = None
 
     async def check(self) -> None:
@@ -73,7 +73,10 @@ class _World:
             backoff=Backoff(Random(7)),
             digests=PlainDigests(),
         )
-        self.readiness = Readiness(
+        self.readiness = self.another_readiness()
+
+    def another_readiness(self) -> Readiness:
+        return Readiness(
             self.source,
             self.repository,
             self.cipher,
@@ -165,9 +168,23 @@ async def test_a_check_that_hangs_is_a_fault_and_costs_the_others_nothing(world:
     assert dict(faults) == {"source": "no answer within 0.05 s"}
 
 
-async def test_of_a_fault_that_nobody_thought_of_only_the_class_is_told(world: _World) -> None:
-    world.cipher.raises = ValueError(CANARY)
-    assert dict(await world.readiness.faults()) == {"cipher": "unforeseen ValueError"}
+@pytest.mark.parametrize("fault", [ValueError, asyncio.CancelledError])
+async def test_of_a_fault_that_nobody_thought_of_only_the_class_is_told(
+    world: _World, fault: type[BaseException]
+) -> None:
+    world.cipher.raises = fault(CANARY)
+    assert dict(await world.readiness.faults()) == {"cipher": f"unforeseen {fault.__name__}"}
+
+
+async def test_a_check_that_fails_before_it_can_be_awaited_is_a_fault_like_any_other(
+    world: _World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise ValueError(CANARY)
+
+    monkeypatch.setattr(world.cipher, "check", fails)
+    readiness = world.another_readiness()
+    assert dict(await readiness.faults()) == {"cipher": "unforeseen ValueError"}
 
 
 async def test_somebody_who_goes_away_while_asking_leaves_the_next_an_answer(

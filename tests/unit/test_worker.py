@@ -285,15 +285,16 @@ async def test_it_pauses_for_what_failed_the_source_and_not_for_the_source(
     ]
 
 
+@pytest.mark.parametrize("fault", [KeyError, asyncio.CancelledError])
 async def test_an_unforeseen_fault_of_the_source_does_not_end_it(
-    world: MemoryWorld, caplog: pytest.LogCaptureFixture
+    world: MemoryWorld, caplog: pytest.LogCaptureFixture, fault: type[BaseException]
 ) -> None:
     running = Running(world)
-    running.source.fetch_faults = [KeyError("canary")]
+    running.source.fetch_faults = [fault("canary")]
     world.publish("patient")
     async with running:
         await until(lambda: len(world.source.settled) == 1)
-    assert "KeyError" in caplog.text
+    assert fault.__name__ in caplog.text
     assert "canary" not in caplog.text
 
 

@@ -9,14 +9,16 @@ import asyncpg
 from attrs import field, frozen
 
 from snapshot_domain.errors import Dependency
+from snapshot_domain.tasks import is_being_cancelled
 from snapshot_postgres.errors import DRIVER_ERRORS, Fault, FaultKind, fault_of
 from snapshot_postgres.pool import Pool, PooledConnection
-from snapshot_postgres.sessions import is_ours, require_own_statements
+from snapshot_postgres.sessions import is_ours, require_usable
 
 T = TypeVar("T")
 
 _REPETITIONS = 3
 _FIRST_PAUSE_SECONDS = 0.02
+_SESSIONS_REMEMBERED = 1_000
 
 
 @frozen
@@ -70,15 +72,16 @@ class Database:
         except DRIVER_ERRORS as error:
             fault = fault_of(error)
         # asyncpg's own clearing up may have put its error in the place of a cancellation.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if is_being_cancelled():
             raise asyncio.CancelledError
         return fault
 
     async def _look_at(self, connection: PooledConnection) -> None:
         session = connection.get_server_pid()
         if session not in self._looked_at:
-            await require_own_statements(connection, self.dependency)
+            await require_usable(connection, self.dependency)
+            if len(self._looked_at) >= _SESSIONS_REMEMBERED:
+                self._looked_at.clear()  # most of them have ended, and nobody says which
             self._looked_at.add(session)
 
 

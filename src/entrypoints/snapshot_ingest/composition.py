@@ -1,6 +1,6 @@
 """The composition root: the one place where ports meet their adapters, and that knows punq."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import TypeVar, cast
@@ -39,6 +39,7 @@ from snapshot_domain.ports import (
     WaitingMessages,
 )
 from snapshot_domain.rejection import Rejection
+from snapshot_domain.tasks import to_its_end
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
@@ -51,6 +52,7 @@ from snapshot_ingest.ports_in_code import (
     OF_OPENBAO,
     OF_POSTGRES,
     Ports,
+    check_names,
     check_ports,
     is_floor_source,
     is_needed,
@@ -166,14 +168,14 @@ async def open_resources(
         if is_needed(OF_OPENBAO, ports):
             clock = cast("Clock", ports.get(Clock, SystemClock()))
             bao = openbao("openbao", settings.openbao, settings, clock)
-            await stack.enter_async_context(bao)
+            stack.push_async_callback(_closed, bao.aclose)
         source = ports.get(MessageSource)
         if source is None:
             source = message_source(settings.nats, _floors(pool, ports))
-            stack.push_async_callback(source.close)
+            stack.push_async_callback(_closed, source.close)
         events = event_publisher(settings)
         if events is not None:
-            stack.push_async_callback(events.close)
+            stack.push_async_callback(_closed, events.close)
         yield Resources(
             source=cast("MessageSource", source),
             pool=pool,
@@ -181,6 +183,11 @@ async def open_resources(
             registry=registry,
             events=events,
         )
+
+
+async def _closed(close: Callable[[], Awaitable[None]]) -> None:
+    """Each takes a few seconds at most, and would leave half of it open if it were cut short."""
+    await to_its_end(close())
 
 
 def _floors(pool: "Pool | None", ports: Ports) -> AckFloors | None:
@@ -203,8 +210,12 @@ def compose(
 
     `policy` may change that of the settings, and `ports` answer ports in place of our adapters.
 
-    Raises `MetricNameTaken` if the registry has one of the names.
+    Raises `MetricNameTaken` if the registry has one of the names, and `PortError` if two listeners
+    have one.
     """
+    if resources.events is not None:
+        listeners = [*listeners, NamedListener(_EVENTS, resources.events)]
+    check_names(listeners)
     container = Container(ports)
     container.register(Clock, SystemClock())  # type: ignore[type-abstract]
     clock = container.resolve(Clock)  # type: ignore[type-abstract]
@@ -216,14 +227,13 @@ def compose(
         _register_postgres(container, resources.pool)
     if resources.openbao is not None:
         _register_openbao(container, settings, resources.openbao, clock)
-    digests = _digests(settings, resources, clock)
-    container.register(Digests, digests)  # type: ignore[type-abstract]
+    if Digests not in ports:
+        digests = _digests(settings, resources, clock)
+        container.register(Digests, digests)  # type: ignore[type-abstract]
     prometheus = PrometheusMetrics(resources.registry)
     container.register(PrometheusMetrics, prometheus)
     metrics = MetricsFanOut([prometheus, *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
-    if resources.events is not None:
-        listeners = [*listeners, NamedListener(_EVENTS, resources.events)]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
     container.register(Extension, Extension(resources.source, clock))
     container.register(IngestPolicy, policy(settings.policy))

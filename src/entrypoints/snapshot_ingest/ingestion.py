@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.listening import Listening
 from snapshot_domain.ports import Metrics, SnapshotListener
-from snapshot_domain.tasks import cancel
+from snapshot_domain.tasks import cancel, to_its_end
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch
@@ -53,18 +53,23 @@ class Ingestion:
         try:
             await self._worker.run()
         finally:
-            await cancel(self._sweeping, *watching)
-            await self._finish(listening)
+            try:
+                await to_its_end(cancel(self._sweeping, *watching))
+            finally:
+                await self._finish(listening)
 
     async def _finish(self, listening: "asyncio.Task[None]") -> None:
-        """Gives the listeners what the worker has left of the grace."""
+        """Gives the listeners what the worker has left of the grace.
+
+        A cancellation hurries them; a further one does not leave them behind.
+        """
         now = asyncio.get_running_loop().time()
         took = timedelta(seconds=now - (self._stopped_at or now))
         self._listening.stop(max(self._grace - took, _LISTENERS_AT_LEAST))
         try:
             await asyncio.wait([listening])
         finally:
-            await cancel(listening)
+            await to_its_end(cancel(listening))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -115,7 +120,8 @@ async def open_ingestion(
 
     No server needs to be up: each is reached when it is needed, and again when it comes back.
     Raises `SettingsError` if the settings are not enough to begin with, `PortError` for a port
-    that cannot be answered, and `MetricNameTaken` if the registry has one of the names.
+    that cannot be answered and for two listeners of one name, and `MetricNameTaken` if the
+    registry has one of the names.
     """
     for section in insecure_sections(settings):
         logger.warning(

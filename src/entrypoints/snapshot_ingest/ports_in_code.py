@@ -1,6 +1,7 @@
 """Ports that a host answers with adapters of its own, in code."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias, TypeGuard
 
@@ -17,11 +18,13 @@ from snapshot_domain.ports import (
     KeptPositions,
     MessageSource,
     Metrics,
+    NamedListener,
     Quarantine,
     QuarantineCipher,
     QuarantineReview,
     Resealer,
     SnapshotDecoder,
+    SnapshotListener,
     StoredSnapshots,
     WaitingMessages,
 )
@@ -65,6 +68,17 @@ def check_ports(ports: Ports) -> None:
                 expected=f"that it has {', '.join(lacking)}",
                 next_step="derive its tests from the port's contract in snapshot_conformance",
             )
+
+
+def check_names(listeners: Sequence[SnapshotListener]) -> None:
+    """Raises `PortError` where two listeners have one name, and so one position."""
+    names = Counter(each.name for each in listeners if isinstance(each, NamedListener))
+    twice = [name for name, times in names.items() if times > 1]
+    if twice:
+        raise PortError(
+            f"two listeners have the name {', '.join(twice)}",
+            expected="a name for each, under which its position is kept",
+        )
 
 
 def is_needed(technology: tuple[type, ...], ports: Ports) -> bool:

@@ -7,7 +7,7 @@ from snapshot_domain.digests import Digests
 from snapshot_domain.errors import Dependency, DependencyError
 from snapshot_domain.intake import Intake
 from snapshot_domain.ports import Cipher, Clock, HashRepository, MessageSource
-from snapshot_domain.tasks import within
+from snapshot_domain.tasks import is_being_cancelled, within
 
 _KEPT_SECONDS = 2.0
 
@@ -53,18 +53,24 @@ class Readiness:
 
     async def _ask(self) -> Mapping[str, str]:
         answers = await asyncio.gather(
-            *(self._fault_of(asked, check()) for asked, check in self._checks)
+            *(self._fault_of(asked, check) for asked, check in self._checks)
         )
         return {str(failed): fault for failed, fault in reversed(answers) if fault}
 
-    async def _fault_of(self, asked: Dependency, check: Awaitable[None]) -> tuple[Dependency, str]:
+    async def _fault_of(
+        self, asked: Dependency, check: Callable[[], Awaitable[None]]
+    ) -> tuple[Dependency, str]:
         """Who fails, and what is wrong in our own words; that is empty if nothing is."""
         try:
-            await within(self._timeout_seconds, check)
+            await within(self._timeout_seconds, check())
         except DependencyError as fault:
             return fault.dependency, str(fault)
         except TimeoutError:
             return asked, f"no answer within {self._timeout_seconds:g} s"
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            return asked, "unforeseen CancelledError"
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is not ready
             return asked, f"unforeseen {type(fault).__name__}"
         return asked, ""

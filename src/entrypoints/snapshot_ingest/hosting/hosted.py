@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.errors import SnapshotIngestError
 from snapshot_domain.ports import Metrics, SnapshotListener
-from snapshot_domain.tasks import cancel
+from snapshot_domain.tasks import cancel, is_being_cancelled
 from snapshot_ingest.ingestion import Ingestion, open_ingestion
 from snapshot_ingest.ports_in_code import Ports
 from snapshot_ingest.settings import Settings, load_settings
@@ -38,7 +38,7 @@ class HandedIn(TypedDict, total=False):
     """
 
     registry: CollectorRegistry
-    pool: Pool
+    pool: "Pool | None"
     listeners: Sequence[SnapshotListener]
     watchers: Sequence[Metrics]
     ports: Ports
@@ -74,11 +74,12 @@ class HostedIngestion:
         self._settings = settings
         self._tries_again_after = tries_again_after
         self._handed_in = handed_in
-        if "pool" in handed_in:
-            self._handed_in["pool"] = host_pool(handed_in["pool"])
+        pool = handed_in.get("pool")
+        if pool is not None:
+            self._handed_in["pool"] = host_pool(pool)
         self._registry = handed_in.get("registry") or CollectorRegistry()
         self._running: Ingestion | None = None
-        self._is_entered = False
+        self._ingesting: asyncio.Task[None] | None = None
         self._fault = _NOT_RUNNING
 
     def __call__(self, app: object) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - a lifespan's protocol
@@ -89,15 +90,16 @@ class HostedIngestion:
     async def running(self) -> AsyncIterator[None]:
         """Ingests while the block runs; at its end what is in hand is finished or given back.
 
-        One block at a time, any number one after the other. A cancellation of the end hurries it.
+        One block at a time, any number one after the other. A cancellation of the end hurries it,
+        and another one leaves it to itself.
         """
-        if self._is_entered:
+        if self._ingesting is not None and not self._ingesting.done():
             raise RuntimeError(
                 "this ingestion runs already; a second one needs an object of its own"
             )
-        self._is_entered = True
         stopping = asyncio.Event()
         ingesting = asyncio.create_task(self._until(stopping), name="snapshot-ingest")
+        self._ingesting = ingesting
         try:
             yield
         finally:
@@ -108,7 +110,6 @@ class HostedIngestion:
                 await asyncio.wait([ingesting])
             finally:
                 await cancel(ingesting)
-                self._is_entered = False
 
     async def ready(self) -> Ready:
         """Asks the servers at most every two seconds, however often it is asked itself."""
@@ -152,6 +153,10 @@ class HostedIngestion:
             await self._ingest(stopping)
         except SnapshotIngestError as fault:
             return str(fault)
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            return "unforeseen CancelledError"
         except Exception as fault:  # noqa: BLE001 - whatever it is, the host goes on
             return f"unforeseen {type(fault).__name__}"
         return ""
