@@ -62,6 +62,10 @@ async def test_a_pull_consumer_of_another_name_is_nobodys_former_one(world: Hand
         ({"ack_policy": AckPolicy.ALL}, "ack policy is not explicit"),
         ({"max_deliver": 3}, "gives a message up after 3 deliveries"),
         ({"deliver_policy": DeliverPolicy.NEW}, "did not begin at the stream's start"),
+        (
+            {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": 5},
+            "did not begin at the stream's start",
+        ),
         ({"filter_subject": "narrow"}, "its filter is"),
         ({"filter_subject": None}, "its filter is none"),
     ],
