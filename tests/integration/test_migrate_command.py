@@ -53,3 +53,14 @@ async def test_rows_that_it_cannot_see_end_it_with_what_to_do(backend: Backend) 
     said = await backend.fails("migrate")
     assert "not one row of public.router_config_snapshots is visible" in said
     assert "check the row-level security policies" in said
+
+
+async def test_a_time_ahead_is_believed_as_far_as_a_messages_is(backend: Backend) -> None:
+    """Or a message that comes again would have another time than its row, and be stored again."""
+    text = backend.settings_file.read_text()
+    backend.settings_file.write_text(f'max_clock_ahead = "2h"\n{text}')
+    await backend.database.admin.execute(
+        "UPDATE router_config_snapshots SET collected_at = created_at + interval '1 hour'"
+    )
+    await backend.succeeds("migrate")
+    assert await backend.count(f"{_RUNS} WHERE collected_at > now() + interval '30 min'") == 5

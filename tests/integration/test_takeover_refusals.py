@@ -1,6 +1,7 @@
 """What a take-over is not done from, with what to do instead."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from snapshot_ingest.stack import EmbeddedStack
 from snapshot_ingest.takeover.errors import TakeOverError
 from snapshot_ingest.takeover.finding import Deed
 from support.handing_over import HURRIED, HandedOver, handed_over
+from support.messages import MORNING
 
 
 @pytest.fixture
@@ -60,6 +62,10 @@ async def test_a_pull_consumer_of_another_name_is_nobodys_former_one(world: Hand
         ({"ack_policy": AckPolicy.ALL}, "ack policy is not explicit"),
         ({"max_deliver": 3}, "gives a message up after 3 deliveries"),
         ({"deliver_policy": DeliverPolicy.NEW}, "did not begin at the stream's start"),
+        (
+            {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": 5},
+            "did not begin at the stream's start",
+        ),
         ({"filter_subject": "narrow"}, "its filter is"),
         ({"filter_subject": None}, "its filter is none"),
     ],
@@ -74,6 +80,22 @@ async def test_a_floor_that_may_stand_above_what_was_not_stored_is_not_taken(
         with pytest.raises(Misconfigured, match=doubt):
             await world.take_over(for_real=for_real)
     assert (await world.place.info()).config.deliver_subject == "_INBOX.x"
+
+
+async def test_what_it_says_to_do_instead_stores_nothing_twice(world: HandedOver) -> None:
+    async with world.former():
+        for number, text in enumerate("AB"):
+            await world.publish(text, at=MORNING + number * timedelta(hours=1))
+        await world.until_acknowledged(2)
+    config = (await world.place.info()).config
+    await world.place.jetstream.add_consumer(world.place.stream, config.evolve(max_deliver=3))
+    with pytest.raises(Misconfigured, match=r"delete it, .*provision`, then run this again before"):
+        await world.take_over()
+    await world.place.jetstream.delete_consumer(world.place.stream, world.place.durable)
+    await make(world)
+    assert (await world.take_over()).rows_added == 2
+    await world.work()
+    assert await world.row_texts("r1") == ["A", "B"]
 
 
 async def test_a_stream_of_our_own_says_where_to_take_over_first(world: HandedOver) -> None:

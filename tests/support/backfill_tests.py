@@ -16,6 +16,7 @@ from snapshot_domain.outcome import Stored, Unchanged
 from snapshot_postgres import Backfill, Filled, PostgresDigestKeys, PostgresTenantRecords
 from support.backend_database import BackendWorld, transit_text
 from support.backfill_story import BackfillStory
+from support.waiting import until_true
 
 
 class StopHereError(Exception):
@@ -416,6 +417,45 @@ class BackfillTests:
         )
         with pytest.raises(Misconfigured, match=r"public\.tenants"):
             await world.backfill.run()
+
+    async def test_a_table_that_was_analysed_empty_is_not_taken_for_empty(
+        self, world: BackendWorld
+    ) -> None:
+        await world.admin.execute("ANALYZE router_config_snapshots")
+        await world.former_row(await Story(world).begin(), "A", 1)
+
+        async def is_counted() -> bool:
+            estimate = "SELECT snapshot_ingest.estimated_rows() IS NOT NULL"
+            return bool(await world.admin.fetchval(estimate))
+
+        await until_true(is_counted)
+        await world.admin.execute("ALTER POLICY tenant_isolation ON tenants USING (false)")
+        with pytest.raises(Misconfigured, match="estimates 1;"):
+            await world.backfill.run()
+
+    async def test_tenants_without_rows_cost_no_look_at_the_whole_table(
+        self, world: BackendWorld
+    ) -> None:
+        """A take-over waits for this, and messages for it."""
+        first = TenantId(UUID(int=1))
+        await Story(world, first).begin()
+        story = await Story(world).begin()
+        await world.former_row(story, "A", 1)
+        await world.admin.execute("ANALYZE router_config_snapshots")
+        async with world.owning.acquire(timeout=10) as connection, connection.transaction():
+            assert not await connection.fetchval("SELECT snapshot_ingest.rows_hidden()")
+            looks = await connection.fetchval(
+                "SELECT seq_scan FROM pg_stat_xact_user_tables"
+                " WHERE relname = 'router_config_snapshots'"
+            )
+        assert looks == 0
+
+    async def test_rows_that_are_no_owners_are_seen_too(self, world: BackendWorld) -> None:
+        story = await Story(world).begin()
+        await world.former_row(story, "A", 1)
+        await world.register(story.device, TenantId(uuid4()))
+        await world.admin.execute("ANALYZE router_config_snapshots")
+        assert (await world.backfill.run()).rows == 1
 
     async def test_an_empty_table_has_nothing_to_add(self, world: BackendWorld) -> None:
         story = await Story(world).begin()

@@ -100,16 +100,18 @@ def differences(needs: ConsumerNeeds, config: ConsumerConfig) -> list[str]:
     return [words for differs, words in checks if differs]
 
 
+def is_of_our_making(config: ConsumerConfig) -> bool:
+    """Whether we made the consumer, and so chose where it begins."""
+    return (config.description or "").startswith(_MADE_FOR)
+
+
 def is_of_another_stream(config: ConsumerConfig, stream_created_at: datetime | None) -> bool:
     """Whether we made the consumer for another stream than the one that it is on.
 
     It comes of a stream that is deleted and made again in the moment in which its consumer is
     made again. Where the consumer begins then says nothing of this stream.
     """
-    description = config.description or ""
-    if not description.startswith(_MADE_FOR):
-        return False
-    return description != _description(stream_created_at)
+    return is_of_our_making(config) and config.description != _description(stream_created_at)
 
 
 def _description(stream_created_at: datetime | None) -> str | None:

@@ -4,13 +4,19 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from attrs import evolve, frozen
-from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, StreamInfo
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, StreamInfo
 from nats.js.errors import NotFoundError
 
 from snapshot_domain.errors import Dependency, Misconfigured, Unavailable
 from snapshot_domain.ports import AckFloors, Floor, first_unsettled
 from snapshot_nats.client import SafeClient
-from snapshot_nats.consumer import FROM_THE_START, ConsumerNeeds, find_consumer, require
+from snapshot_nats.consumer import (
+    FROM_THE_START,
+    ConsumerNeeds,
+    find_consumer,
+    is_of_our_making,
+    require,
+)
 from snapshot_nats.errors import NATS_FAULTS, ask, fault_of, is_another_consumer
 from snapshot_nats.floor import floor_name, floor_of
 from snapshot_nats.recreation import Recreation, start_of
@@ -232,11 +238,18 @@ def _doubts(config: ConsumerConfig, needs: ConsumerNeeds) -> list[str]:
             f"it gives a message up after {config.max_deliver} deliveries",
         ),
         (
-            config.deliver_policy not in FROM_THE_START,
+            not _is_start_trusted(config),
             "it did not begin at the stream's start",
         ),
     )
     return [words for is_doubtful, words in checks if is_doubtful]
+
+
+def _is_start_trusted(config: ConsumerConfig) -> bool:
+    """Nobody knows why another's push consumer begins in the middle; a pull one may be ours."""
+    if config.deliver_policy == DeliverPolicy.BY_START_SEQUENCE and config.deliver_subject:
+        return is_of_our_making(config)
+    return config.deliver_policy in FROM_THE_START
 
 
 def _push_config(

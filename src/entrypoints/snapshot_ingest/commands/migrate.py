@@ -32,7 +32,7 @@ async def _fill(settings: Settings) -> Filled | None:
     """What came of it; None if there was nothing to do."""
     section = settings.admin.postgres
     async with postgres_pool("admin.postgres", section, command_seconds=LOOK_SECONDS) as pool:
-        backfill = Backfill(pool)
+        backfill = Backfill(pool, max_clock_ahead=settings.max_clock_ahead)
         if await backfill.was_finished():
             return None
         with Pace("existing rows", 0, None, SystemClock()) as pace:

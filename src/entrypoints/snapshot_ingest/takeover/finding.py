@@ -108,6 +108,7 @@ def _require_trustworthy(name: str, standing: Standing) -> None:
             f"the ack floor of the consumer {name} does not say what was stored: "
             f"{'; '.join(standing.doubts)}",
             expected="one that delivers every snapshot until it is acknowledged",
-            next_step="delete it, then run `snapshot-ingest provision`: everything on the stream "
-            "comes again, and what is unchanged is not stored",
+            next_step="delete it, run `snapshot-ingest provision`, then run this again before a "
+            "worker starts: everything on the stream comes again, and of what the timelines know "
+            "then nothing is stored twice",
         )
