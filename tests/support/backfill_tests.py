@@ -348,6 +348,35 @@ class BackfillTests:
                 await tale.go_on()
             await tale.end()
 
+    @pytest.mark.parametrize("seed", range(4))
+    async def test_messages_whose_rows_are_known_store_nothing_whatever_their_order(
+        self, world: BackendWorld, seed: int
+    ) -> None:
+        """Several of one second among them: the rows of those have no order of their own."""
+        chance = random.Random(seed)
+        for _ in range(8):
+            story = await Story(world).begin()
+            told = [
+                (text, hour, 10 * hour + place)
+                for hour in range(1, 4)
+                for place, text in enumerate(chance.sample("ABC", chance.randint(1, 3)))
+            ]
+            for text, hour, _ in told:
+                await world.former_row(story, f"{text}{hour}", hour)
+            await world.backfill.run()
+            before = {row.snapshot_id for row in await world.rows(story.device)}
+            for _ in range(3):
+                chance.shuffle(told)
+                for size in (1, len(told)):
+                    for first in range(0, len(told), size):
+                        batch = [
+                            story.snapshot(f"{text}{hour}", hour, sequence)
+                            for text, hour, sequence in told[first : first + size]
+                        ]
+                        await world.repository.store(batch)
+            assert {row.snapshot_id for row in await world.rows(story.device)} == before
+            await world.assert_consistent()
+
     async def test_rows_of_a_shredded_tenant_stay_without_runs_until_it_has_new_ones(
         self, world: BackendWorld
     ) -> None:
