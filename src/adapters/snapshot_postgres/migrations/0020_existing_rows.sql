@@ -161,8 +161,9 @@ $$;
 
 -- Up to `at_most` rows that no run knows, each of one of these devices and of the tenant at the
 -- device's place; of the first devices first, and of a device the newest first, which is what is
--- compared with. It also makes the fewest copies, and the same ones whatever a batch holds. A time that is further ahead of the row's making than
--- `max_ahead` is taken for that: a clock was wrong (rule 5 of the timeline).
+-- compared with. It also makes the fewest copies, and the same ones whatever a batch holds. A time
+-- that is further ahead of the row's making than `max_ahead` is taken for that: a clock was wrong
+-- (rule 5 of the timeline).
 CREATE FUNCTION snapshot_ingest.unknown_rows(
     devices uuid[], tenants uuid[], at_most integer, max_ahead interval)
 RETURNS SETOF snapshot_ingest.existing_row
