@@ -156,6 +156,15 @@ async def connecting(watch: SecretWatch) -> None:
             await grant_ingest_role(connection, "role", f"p-{password.partition('§')[0]}")
 
 
+async def codecs_of_a_host(watch: SecretWatch) -> None:
+    """Whatever a host's codec raises at a value that it does not take."""
+    for kind in (asyncpg.DataError, ValueError, TypeError, AttributeError):
+        error = loaded(kind, watch.canary.text)
+        connection = _BrokenConnection(error, fails_at="$1::uuid, $2::uuid[]", is_ours=False)
+        async with watch.keeping_errors():
+            await PostgresHashRepository(_pool(connection)).unchanged([_snapshot().key])
+
+
 async def cancellations(watch: SecretWatch) -> None:
     """A cancellation while the server does not answer, at each statement of each call."""
     for number in range(len(_calls(_BrokenPool(_BrokenConnection(None))))):

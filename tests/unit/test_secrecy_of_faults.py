@@ -21,6 +21,7 @@ _DRIVES: Mapping[str, Drive] = {
     "OpenBao, credentials": of_openbao.credentials,
     "PostgreSQL, every driver error": of_postgres.driver_errors,
     "PostgreSQL, connecting": of_postgres.connecting,
+    "PostgreSQL, a host's codecs": of_postgres.codecs_of_a_host,
     "PostgreSQL, cancellations": of_postgres.cancellations,
     "NATS, every driver error": of_nats.driver_errors,
     "NATS, connecting": of_nats.connecting,
