@@ -34,8 +34,9 @@ class Standing:
 
     It `is_listened_to` while a subscriber is bound to a push consumer, or a pull waits at another.
     `unsettled` messages were delivered, and neither acknowledged nor given up; each of them is
-    delivered again after `ack_wait`, to whoever listens. `doubts` say why its floor may stand
-    above messages that nobody acknowledged.
+    delivered again after `ack_wait`, to whoever listens. `stream_begins_at` is the stream's first
+    message, seen after the consumer was (that of the floor is seen before). `doubts` say why its
+    floor may stand above messages that nobody acknowledged.
     """
 
     is_push: bool
@@ -43,25 +44,27 @@ class Standing:
     floor: Floor
     unsettled: int
     ack_wait: timedelta
+    stream_begins_at: int
     doubts: tuple[str, ...] = ()
 
     def is_same_as(self, earlier: "Standing") -> bool:
         """Whether nothing was delivered since, and it was not made again."""
         return self._deliveries == earlier._deliveries
 
-    def has_stirred_since(self, earlier: "Standing") -> bool:
+    def has_stirred_since(self, earlier: "Standing", rest: "Standing") -> bool:
         """Whether somebody was delivered something since, or settled something.
 
         What the stream discards counts as settled, too: that takes the floor no further than to
-        the stream's first message.
+        the stream's first message. The consumer takes note of it a moment later, so it counts
+        whatever was discarded since `rest`, which is `earlier` or before it.
         """
         if not self.is_same_as(earlier):
             return True
         if (self.unsettled, self.floor.sequence) == (earlier.unsettled, earlier.floor.sequence):
             return False
         is_discarded = (
-            self.floor.first_sequence > earlier.floor.first_sequence
-            and self.floor.sequence < self.floor.first_sequence
+            self.stream_begins_at > rest.stream_begins_at
+            and self.floor.sequence < self.stream_begins_at
         )
         return not is_discarded
 
@@ -96,9 +99,11 @@ class Handover:
         info = await find_consumer(jetstream, self.stream, name)
         if info is None:
             return None
-        floor = floor_of(before, info, await self._stream_info(), at)
+        after = await self._stream_info()
+        floor = floor_of(before, info, after, at)
         # Under our name, whoever it is of: where we begin is asked there.
-        return _standing(info, evolve(floor, consumer=self._floor_key), self.needs)
+        floor = evolve(floor, consumer=self._floor_key)
+        return _standing(info, floor, after.state.first_seq, self.needs)
 
     async def source_of_stream(self) -> str | None:
         """The stream that this one takes its messages from; None where they are published on it."""
@@ -210,7 +215,9 @@ class Handover:
         return self.answer_timeout.total_seconds()
 
 
-def _standing(info: ConsumerInfo, floor: Floor, needs: ConsumerNeeds) -> Standing:
+def _standing(
+    info: ConsumerInfo, floor: Floor, stream_begins_at: int, needs: ConsumerNeeds
+) -> Standing:
     config = info.config
     return Standing(
         is_push=bool(config.deliver_subject),
@@ -218,6 +225,7 @@ def _standing(info: ConsumerInfo, floor: Floor, needs: ConsumerNeeds) -> Standin
         floor=floor,
         unsettled=info.num_ack_pending or 0,
         ack_wait=timedelta(seconds=max([config.ack_wait or 0.0, *(config.backoff or ())])),
+        stream_begins_at=stream_begins_at,
         doubts=tuple(_doubts(config, needs)),
     )
 

@@ -16,13 +16,13 @@ async def until_quiet(parties: Parties, name: str, who: str) -> Standing:
     Raises `TakeOverError` if somebody listens, or if it does not come to rest.
     """
     clock, patience = parties.clock, parties.patience
-    seen = await _left(parties, name, who)
+    rest = seen = await _left(parties, name, who)
     began = rests_since = clock.monotonic()
     while clock.monotonic() - rests_since < _rest(parties, seen).total_seconds():
         await clock.sleep(patience.look_every.total_seconds())
         now = await _unheard(parties, name, who)
-        if now.has_stirred_since(seen):
-            rests_since = clock.monotonic()
+        if now.has_stirred_since(seen, rest):
+            rest, rests_since = now, clock.monotonic()
         seen = now
         if rests_since - began > patience.stirring.total_seconds():
             raise TakeOverError(
