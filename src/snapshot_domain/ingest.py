@@ -88,11 +88,9 @@ class IngestSnapshot:
                 await self._decide(batch)
         except asyncio.CancelledError:
             batch.give_back()
-            await to_its_end(self._settle(batch))
-            self._tell_listeners(batch)
+            await to_its_end(self._end(batch))
             raise
-        await to_its_end(self._settle(batch))
-        self._tell_listeners(batch)
+        await to_its_end(self._end(batch))
         return batch.outcomes
 
     async def _decide(self, batch: Batch) -> None:
@@ -210,6 +208,12 @@ class IngestSnapshot:
                 stale.append(candidate)
         return stale
 
+    async def _end(self, batch: Batch) -> None:
+        """Settles each message, and tells of what was stored: also where the call is cancelled."""
+        await self._settle(batch)
+        if self.listening.has_listeners:
+            self.listening.put(_notices(batch))
+
     async def _settle(self, batch: Batch) -> None:
         settlements = [
             (delivery, settlement_for(outcome, delivery.attempt, self.backoff))
@@ -222,10 +226,6 @@ class IngestSnapshot:
             self.metrics.record(SettlementFailed(len(settlements)))
         self.metrics.record(batch.handled())
         self.journal.write(batch)
-
-    def _tell_listeners(self, batch: Batch) -> None:
-        if self.listening.has_listeners:
-            self.listening.put(_notices(batch))
 
 
 _NOTHING_DECIDED = Unforeseen("NothingDecided")

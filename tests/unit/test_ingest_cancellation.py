@@ -69,6 +69,18 @@ async def test_however_often_it_is_cancelled_while_it_settles_it_settles_once(
     assert world.settlements() == [Ack()]
 
 
+async def test_listeners_are_told_of_what_was_stored_by_a_call_that_was_cancelled_as_it_settled(
+    world: MemoryWorld,
+) -> None:
+    gate = Gate()
+    world.use_case = evolve(world.use_case, source=FaultySource(world.source, settle_gate=gate))
+    world.publish("stored")
+    await cancel_at(gate, world)
+    await world.tell_listeners()
+    [notice] = world.listener.notices
+    assert [notice.snapshot_id] == list(world.repository.rows)
+
+
 async def test_what_was_given_back_is_delivered_again_and_stored(world: MemoryWorld) -> None:
     gate = Gate()
     cipher = FaultyCipher(world.use_case.cipher, gate=gate)

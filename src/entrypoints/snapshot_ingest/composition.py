@@ -235,7 +235,6 @@ def compose(
     metrics = MetricsFanOut([prometheus, *watchers])
     container.register(Metrics, metrics)  # type: ignore[type-abstract]
     container.register(Sequence[SnapshotListener], listeners)  # type: ignore[type-abstract]
-    container.register(Extension, Extension(resources.source, clock))
     container.register(IngestPolicy, policy(settings.policy))
     container.register(Backoff, Backoff(Random()))
     container.register(WorkerLimits, settings.worker.limits)

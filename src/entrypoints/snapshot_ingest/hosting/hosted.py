@@ -143,8 +143,7 @@ class HostedIngestion:
             if fault and fault != self._fault:
                 logger.error("ingestion does not run, and is tried again: %s", fault)
             self._fault = fault or _NOT_RUNNING
-            if fault:
-                await _set_within(stopping, self._tries_again_after)
+            await _set_within(stopping, self._tries_again_after)
         self._fault = _NOT_RUNNING
 
     async def _try(self, stopping: asyncio.Event) -> str:
