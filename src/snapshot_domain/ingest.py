@@ -13,7 +13,8 @@ from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import SettlementFailed, Stage
 from snapshot_domain.extension import Extension
 from snapshot_domain.journal import Journal, logger
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
+from snapshot_domain.listening.notices import notice_of
 from snapshot_domain.model import (
     Ciphertext,
     DeviceId,
@@ -24,7 +25,6 @@ from snapshot_domain.model import (
     TenantId,
     configuration_aad,
 )
-from snapshot_domain.notices import notice_of
 from snapshot_domain.outcome import (
     DigestMismatched,
     Malformed,

@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from snapshot_conformance.repository_world import Story, the_stored
 from snapshot_domain.backoff import Backoff
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
+from snapshot_domain.listening.notices import notice_of
+from snapshot_domain.listening.telling import ListeningLimits
 from snapshot_domain.model import EncryptedSnapshot, SnapshotId, StoredPosition
-from snapshot_domain.notices import notice_of
 from snapshot_domain.ports import HolderId, NamedListener, SnapshotListener
-from snapshot_domain.telling import ListeningLimits
 from snapshot_ingest.clock import SystemClock
 from snapshot_ingest.stack import EmbeddedStack
 from snapshot_memory import MemoryMetrics

@@ -37,7 +37,7 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
 from snapshot_domain.policy import IngestPolicy, OnRejected
 from snapshot_domain.ports import (
     MessageSource,

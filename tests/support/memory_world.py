@@ -16,7 +16,7 @@ from snapshot_domain.extension import Extension
 from snapshot_domain.grace import Grace
 from snapshot_domain.ingest import IngestSnapshot
 from snapshot_domain.intake import Intake
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
 from snapshot_domain.model import DeviceId, TenantId
 from snapshot_domain.outcome import Outcome
 from snapshot_domain.policy import IngestPolicy

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from snapshot_domain.delivery import Ack
 from snapshot_domain.events import BacklogObserved
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
 from snapshot_domain.waiting import WaitingSweep
 from snapshot_domain.worker import Worker, WorkerLimits
 from snapshot_ingest.backlog_watch import BacklogWatch

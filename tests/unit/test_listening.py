@@ -14,11 +14,11 @@ from simulation.loop import LoopClock, VirtualLoop
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.errors import Dependency, Unavailable
 from snapshot_domain.events import ListenerFailed, ListenerObserved, ListenerTold
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
+from snapshot_domain.listening.telling import ListeningLimits
 from snapshot_domain.model import StoredPosition
 from snapshot_domain.ports import HolderId, NamedListener, SnapshotListener
 from snapshot_domain.tasks import cancel
-from snapshot_domain.telling import ListeningLimits
 from snapshot_memory import ManualClock, MemoryKeptPositions, MemoryMetrics
 from support.listening import MoodyListener, OpenTransactions, notice
 

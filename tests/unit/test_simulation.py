@@ -16,9 +16,9 @@ from simulation.loop import Endless, LoopClock, VirtualLoop, worker_running
 from simulation.verdict import simulate
 from snapshot_domain.batch import Batch
 from snapshot_domain.delivery import Ack, Settlement
+from snapshot_domain.listening.telling import Telling
 from snapshot_domain.ports import STREAM_START, Floor, SnapshotNotice
 from snapshot_domain.rejection import Rejection
-from snapshot_domain.telling import Telling
 from snapshot_memory import MemoryHashRepository
 
 TESTS = Path(__file__).parent.parent
@@ -85,7 +85,11 @@ async def once_and_never_again(telling: Telling, notices: Sequence[SnapshotNotic
         ("snapshot_domain.ingest.settlement_for", always_ack, "is acked after its commit"),
         ("snapshot_domain.rejection.Rejection.keep", keep_nothing, "is discarded after it was"),
         ("snapshot_memory.MemoryHashRepository._split", forget_the_return, "newest message's text"),
-        ("snapshot_domain.telling.Telling.tell", once_and_never_again, "a listener is told of"),
+        (
+            "snapshot_domain.listening.telling.Telling.tell",
+            once_and_never_again,
+            "a listener is told of",
+        ),
         ("snapshot_domain.batch.Batch.give_back", Batch.handled, "is settled once"),
     ],
 )

@@ -8,12 +8,12 @@ from attrs import evolve
 
 from snapshot_conformance.repository_world import RepositoryWorld, Story, the_stored
 from snapshot_domain.errors import Misconfigured
+from snapshot_domain.listening.notices import notice_of
 from snapshot_domain.model import (
     BEFORE_ALL,
     EncryptedSnapshot,
     StoredPosition,
 )
-from snapshot_domain.notices import notice_of
 from snapshot_domain.ports import SnapshotNotice, StoredSnapshots
 
 _MANY = 1_000

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from snapshot_domain.listening import Listening
+from snapshot_domain.listening.listening import Listening
 from snapshot_domain.ports import Metrics, SnapshotListener
 from snapshot_domain.tasks import cancel, to_its_end
 from snapshot_domain.waiting import WaitingSweep

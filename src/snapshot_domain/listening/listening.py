@@ -7,10 +7,11 @@ from uuid import UUID
 
 from snapshot_domain.backoff import Backoff
 from snapshot_domain.errors import DependencyError
-from snapshot_domain.feed import Feed
-from snapshot_domain.follower import Follower
 from snapshot_domain.journal import logger
-from snapshot_domain.live_feed import LiveFeed
+from snapshot_domain.listening.feed import Feed
+from snapshot_domain.listening.follower import Follower
+from snapshot_domain.listening.live_feed import LiveFeed
+from snapshot_domain.listening.telling import ListeningLimits, Telling
 from snapshot_domain.ports import (
     Clock,
     KeptPositions,
@@ -21,7 +22,6 @@ from snapshot_domain.ports import (
     StoredSnapshots,
 )
 from snapshot_domain.tasks import forget_fault_of, to_its_end
-from snapshot_domain.telling import ListeningLimits, Telling
 
 _END_SECONDS = 2.0
 

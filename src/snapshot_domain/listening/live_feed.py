@@ -7,11 +7,11 @@ from itertools import islice
 
 from attrs import define
 
-from snapshot_domain.feed import Feed, Progress
 from snapshot_domain.journal import logger
+from snapshot_domain.listening.feed import Feed, Progress
+from snapshot_domain.listening.telling import ListeningLimits, Telling
 from snapshot_domain.model import StoredPosition
 from snapshot_domain.ports import Clock, Metrics, SnapshotNotice, StoredSnapshots
-from snapshot_domain.telling import ListeningLimits, Telling
 
 
 @define

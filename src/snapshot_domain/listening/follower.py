@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from snapshot_domain.feed import Feed, Progress
+from snapshot_domain.listening.feed import Feed, Progress
+from snapshot_domain.listening.telling import ListeningLimits, Telling
 from snapshot_domain.model import BEFORE_ALL, StoredPosition
 from snapshot_domain.ports import (
     Clock,
@@ -14,7 +15,6 @@ from snapshot_domain.ports import (
     SnapshotNotice,
     StoredSnapshots,
 )
-from snapshot_domain.telling import ListeningLimits, Telling
 
 
 class Follower(Feed):

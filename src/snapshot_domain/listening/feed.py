@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from snapshot_domain.errors import DependencyError
 from snapshot_domain.events import ListenerObserved
+from snapshot_domain.listening.telling import ListeningLimits, Telling
 from snapshot_domain.ports import Clock, Metrics, SnapshotNotice
 from snapshot_domain.tasks import cancel, is_being_cancelled
-from snapshot_domain.telling import ListeningLimits, Telling
 
 T = TypeVar("T")
 
