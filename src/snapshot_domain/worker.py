@@ -29,10 +29,10 @@ class WorkerLimits:
     hand.
     """
 
-    batch_messages: int = 200
-    batch_bytes: int = 4 * 1024 * 1024
+    batch_messages: int = 300
+    batch_bytes: int = 5 * 1024 * 1024
     batches_in_flight: int = 4
-    in_flight_bytes: int = 16 * 1024 * 1024
+    in_flight_bytes: int = 20 * 1024 * 1024
     grace: timedelta = timedelta(seconds=20)
 
 

@@ -37,10 +37,11 @@ class Limits:
     """How much goes into one request.
 
     The server counts at most 1000 strings and 32 MiB a body by default. A batch stays well below
-    both; a single item that is larger than a batch goes alone, up to `max_body_bytes`.
+    both, since each thread holds a body and its answer; a single item that is larger than a batch
+    goes alone, up to `max_body_bytes`.
     """
 
-    max_items: int = 240
+    max_items: int = 120
     max_batch_bytes: int = 24 * 1024 * 1024
     max_body_bytes: int = 32 * 1024 * 1024 - 4096
 

@@ -157,10 +157,10 @@ class HttpSettings:
 class WorkerSettings:
     """`[worker]`: how much is taken in hand, and how long a stop may take."""
 
-    batch_messages: int = 200
-    batch_bytes: int = 4 * 1024 * 1024
+    batch_messages: int = 300
+    batch_bytes: int = 5 * 1024 * 1024
     batches_in_flight: int = 4
-    max_in_flight_bytes: int = 16 * 1024 * 1024
+    max_in_flight_bytes: int = 20 * 1024 * 1024
     grace: timedelta = timedelta(seconds=20)
 
     @property
