@@ -99,6 +99,10 @@ bench: .venv/installed ## measure the pipeline against every mark, with baseline
 test-system: .venv/installed ## what needs Debian packages, the package index, or minutes; see system-packages
 	$(PYTEST) tests/system
 
+.PHONY: test-postgres
+test-postgres: .venv/installed ## another version of PostgreSQL, whose initdb and postgres are in POSTGRES (root)
+	POSTGRES_PROGRAMS=$(POSTGRES) $(PYTEST) tests/system/test_debian_postgres.py tests/system/test_debian_backend.py
+
 .PHONY: system-packages
 system-packages: ## install what test-system needs (root, Debian)
 	apt-get update -qq

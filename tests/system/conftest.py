@@ -1,5 +1,6 @@
 """Servers from Debian's packages, on loopback and on ports of their own."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -13,11 +14,15 @@ _USER = "postgres"
 _PASSWORD = "guards-nothing-here"
 _READY_SECONDS = 30
 _POLL_SECONDS = 0.05
+_READY = b"database system is ready to accept connections"
+
+OTHER_PROGRAMS = "POSTGRES_PROGRAMS"
+"""Names a folder with `initdb` and `postgres` of another version, in place of Debian's."""
 
 
 @pytest.fixture(scope="session")
 def debian_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A fresh cluster of Debian's PostgreSQL: the superuser's DSN."""
+    """A fresh cluster of Debian's PostgreSQL, or of the one that is named: the superuser's DSN."""
     programs = _programs()
     home = tmp_path_factory.mktemp("debian-postgres")
     _initialise(programs, home)
@@ -27,7 +32,7 @@ def debian_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (home / "log").open("wb") as log:
         server = subprocess.Popen([*_as_postgres(), *command], stdout=log, stderr=log, cwd="/")
     try:
-        _wait_until_ready(programs, port)
+        _wait_until_ready(home / "log")
         yield f"postgresql://postgres:{_PASSWORD}@127.0.0.1:{port}/postgres"
     finally:
         server.terminate()
@@ -35,6 +40,8 @@ def debian_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _programs() -> Path:
+    if named := os.environ.get(OTHER_PROGRAMS):
+        return Path(named)
     versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: int(path.name))
     assert versions, "Debian's package postgresql is missing: make system-packages"
     return versions[-1] / "bin"
@@ -67,9 +74,8 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_ready(programs: Path, port: int) -> None:
-    question = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+def _wait_until_ready(log: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while subprocess.run(question, timeout=10, check=False).returncode != 0:
-        assert time.monotonic() < deadline, "Debian's PostgreSQL did not become ready"
+    while _READY not in log.read_bytes():
+        assert time.monotonic() < deadline, "PostgreSQL did not become ready"
         time.sleep(_POLL_SECONDS)
