@@ -101,7 +101,9 @@ test-system: .venv/installed ## what needs Debian packages, the package index, o
 
 .PHONY: test-postgres
 test-postgres: .venv/installed ## another version of PostgreSQL, whose initdb and postgres are in POSTGRES (root)
-	POSTGRES_PROGRAMS=$(POSTGRES) $(PYTEST) tests/system/test_debian_postgres.py tests/system/test_debian_backend.py
+	@test -x '$(POSTGRES)/initdb' -a -x '$(POSTGRES)/postgres' || \
+		{ echo "no initdb and postgres in '$(POSTGRES)'; expected POSTGRES=/a/folder/bin"; exit 2; }
+	POSTGRES_PROGRAMS='$(POSTGRES)' $(PYTEST) tests/system/test_debian_postgres.py tests/system/test_debian_backend.py
 
 .PHONY: system-packages
 system-packages: ## install what test-system needs (root, Debian)
