@@ -1,6 +1,7 @@
 """Connecting to a real server: who is let in, what TLS refuses, what a denied user is told."""
 
 import asyncio
+import gc
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -248,6 +249,32 @@ async def test_an_attempt_that_failed_leaves_no_connection_open_behind_the_next(
         assert await asyncio.wait_for(ended.get(), timeout=5) == b""
         client._hang_up()
         assert await asyncio.wait_for(ended.get(), timeout=5) == b""
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_giving_up_at_any_moment_leaves_no_connection_open(turns: int) -> None:
+    """So many turns of the loop after a server has hung up, nats-py may be clearing up."""
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write_eof()
+        arrived.set()
+        await reader.read()  # until they hang up as well
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = ConnectionSettings(servers=(f"nats://127.0.0.1:{port}",))
+        connecting = asyncio.create_task(connect(settings))
+        await asyncio.wait_for(arrived.wait(), timeout=5)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        await asyncio.wait_for(ended.wait(), timeout=5)
+    gc.collect()  # what was left open complains of it
 
 
 async def test_tls_works_with_a_server_that_speaks_it(tmp_path: Path) -> None:

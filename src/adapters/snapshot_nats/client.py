@@ -147,6 +147,18 @@ class SafeClient(Client):
         await within(timeout, self._flush_pending(force_flush=True))
         await super().flush(timeout)  # type: ignore[arg-type]  # it takes fractions
 
+    async def close(self) -> None:
+        """As nats-py's, and the connection has ended then, whatever came of it.
+
+        nats-py leaves it open where it takes itself for closed already: so it does from the
+        moment in which it begins to clear up after an attempt that failed, and a cancellation
+        can keep it from the end of that.
+        """
+        try:
+            await super().close()
+        finally:
+            self._hang_up()
+
     async def _connect_to_server(self, s: Srv) -> None:
         """As nats-py's, over a transport of ours where it is TCP or TLS.
 
